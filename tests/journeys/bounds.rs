@@ -371,7 +371,8 @@ mod answers {
 
     on_both! {
         with &[("CONCORD_MAX_ANSWER_BYTES", "20000"), ("CONCORD_MAX_ANSWER_RESOURCES", "60")];
-        are_bounded_in_a_batch, are_bounded_in_a_transaction, are_bounded_alone, are_bounded_where_no_resource_is_stored
+        are_bounded_in_a_batch, are_bounded_in_a_transaction, are_bounded_alone, are_bounded_where_no_resource_is_stored,
+        count_what_they_hold_and_no_more
     }
 
     fn bundle(kind: &str, entries: Vec<Value>) -> Value {
@@ -447,6 +448,74 @@ mod answers {
         let refused = amina.get("Goal").await.expect(413);
         assert!(refused.issues()[0].2.contains("_count"), "{refused}");
         assert_eq!(amina.get("Goal?_count=1").await.expect(200).ids().len(), 1);
+    }
+
+    /// What is only looked through, comes after a page, or is there twice counts for nothing.
+    async fn count_what_they_hold_and_no_more(concord: &Concord) {
+        people::arrive(concord).await;
+        let amina = concord.patient("amina");
+        let reading = |text: &str, more: Value| {
+            let mut reading = json!({"resourceType": "Observation", "status": "final", "code": {"text": "pulse",
+                "coding": [{"system": "urn:test", "code": "a"}, {"system": "urn:test", "code": "b"}]},
+                "subject": {"reference": "Patient/amina"}, "effectiveDateTime": "2026-02-01",
+                "valueQuantity": {"value": 60, "unit": "/min"}, "note": [{"text": text}]});
+            reading.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            reading
+        };
+        let mut places = Vec::new();
+        for number in 0..4 {
+            let text = format!("{} word{number}", "x".repeat(9_000));
+            places.push(amina.create(&reading(&text, json!({}))).await);
+        }
+        let members: Vec<Value> = places.iter().take(2).map(|place| json!({"reference": place})).collect();
+        let hub = amina.create(&reading("hub", json!({"hasMember": members}))).await;
+        amina.get("Observation?code=urn:test|a").await.expect(413);
+        amina.get("Observation/_history").await.expect(413);
+        amina.get(&format!("Observation?_id={}&_include=Observation:has-member", &hub[12..])).await.expect(200);
+        let ids: Vec<&str> = places.iter().map(|place| &place[12..]).collect();
+        let some = format!("Observation?_id={},{},{}&_include=Observation:has-member", ids[0], ids[1], &hub[12..]);
+        assert_eq!(amina.get(&some).await.expect(200).ids().len(), 3, "they are there once");
+        let more = format!("Observation?_id={},{}&_include=Observation:has-member", ids[2], &hub[12..]);
+        amina.get(&more).await.expect(413);
+        for looked_through in ["Observation/$trend?code=urn:test|a", "Observation/$duplicates"] {
+            amina.get(looked_through).await.expect(200);
+        }
+        assert_eq!(amina.get("Observation?_content=word3").await.expect(200).ids(), [ids[3]]);
+        amina.get("Observation/$lastn?code=urn:test|a&max=2").await.expect(200);
+        amina.get("Observation/$lastn?code=urn:test|a&max=4").await.expect(413);
+        assert_eq!(amina.get("Observation/_history?_count=2").await.expect(200).entries().len(), 2);
+    }
+}
+
+mod heads {
+    use super::*;
+
+    on_both! { say_of_a_large_answer_what_it_says_but_for_its_length }
+
+    async fn say_of_a_large_answer_what_it_says_but_for_its_length(concord: &Concord) {
+        people::arrive(concord).await;
+        let amina = concord.patient("amina");
+        let long = with(
+            json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
+                "subject": {"reference": "Patient/amina"}}),
+            "note",
+            json!([{"text": "x".repeat(200_000)}]),
+        );
+        let place = amina.create(&long).await;
+        for asked in [place.clone(), format!("{place}?_format=xml"), "Goal".to_owned(), "Goal/_history".to_owned()] {
+            let (whole, head) = (amina.get(&asked).await.expect(200), amina.head(&asked).await.expect(200));
+            assert!(whole.body.len() > 200_000 && head.body.is_empty());
+            for name in ["etag", "last-modified", "content-type", "cache-control"] {
+                assert_eq!(head.header(name), whole.header(name), "{asked}: {name}");
+            }
+            assert!(["", whole.header("content-length")].contains(&head.header("content-length")));
+        }
+        let etag = amina.get(&place).await.expect(200).header("etag").to_owned();
+        for ask in [amina.get(&place), amina.head(&place)] {
+            let same = ask.header("if-none-match", &etag).await.expect(304);
+            assert_eq!(same.header("etag"), etag);
+        }
+        amina.head("Goal/there-is-none").await.expect(404);
     }
 }
 

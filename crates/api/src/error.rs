@@ -196,6 +196,14 @@ impl ApiError {
         ApiError::Malformed(vec![Issue::plain(IssueCode::Value, format!("parameter {name}: {text}"))])
     }
 
+    /// That an answer would hold more than this setting allows.
+    pub(crate) fn beyond_answer(setting: &str) -> ApiError {
+        ApiError::TooLarge(format!(
+            "the answer would hold more than {setting} allows; ask for less at once, for instance in several requests or with a \
+             smaller _count"
+        ))
+    }
+
     /// A denial with one sentence.
     pub fn denied(text: impl Into<String>) -> ApiError {
         ApiError::Denied(vec![Issue::plain(IssueCode::Forbidden, text)])
@@ -215,6 +223,7 @@ impl From<StoreError> for ApiError {
             StoreError::OutcomeUnknown(seconds) => ApiError::OutcomeUnknown(seconds),
             StoreError::NoSpace(seconds) => ApiError::NoSpace(seconds),
             StoreError::TooCostly(text) => ApiError::Malformed(vec![Issue::plain(IssueCode::TooCostly, text)]),
+            StoreError::BeyondAnswer => ApiError::beyond_answer("max_answer_bytes"),
             StoreError::NotSupported(text) => ApiError::Malformed(vec![Issue::plain(IssueCode::NotSupported, text)]),
             StoreError::Internal(cause) => ApiError::Internal(cause),
         }

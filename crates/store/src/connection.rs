@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use diesel::ExecuteCopyFromDsl as _;
-use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::connection::{Connection as _, DefaultLoadingMode, SimpleConnection};
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_dsl::{LoadQuery, RunQueryDsl};
@@ -29,6 +29,12 @@ use crate::wal_frames;
 /// How many shapes of searches a connection keeps prepared.
 const SHAPES: usize = 256;
 
+/// How long their texts may be together: what is prepared takes some ten times as much memory.
+const ALL_SHAPES: usize = 2 * 1024 * 1024;
+
+/// How long one of them may be.
+const LONGEST_SHAPE: usize = 64 * 1024;
+
 /// How long a file may be in another's hands while it is opened.
 const OPENED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -43,8 +49,10 @@ pub(crate) struct Connection {
     pub(crate) database: Database,
     /// It is lost, or in a state that nobody knows, and must not be used again.
     spoilt: bool,
-    /// The shapes of searches whose preparation is kept.
+    /// The shapes of searches, and of what else may be of any length, whose preparation is kept.
     shapes: HashSet<String>,
+    /// How long their texts are together.
+    shapes_bytes: usize,
     /// How long a search may take.
     limit: Duration,
     transaction_state: TransactionState,
@@ -114,6 +122,7 @@ impl Connection {
             database,
             spoilt: false,
             shapes: HashSet::new(),
+            shapes_bytes: 0,
             limit: USUAL_LIMIT,
             transaction_state: TransactionState::None,
             #[cfg(any(test, feature = "testing"))]
@@ -187,14 +196,17 @@ impl Connection {
     }
 
     /// Lets the preparation of a search be kept only while there are not too many: callers shape searches, and must not
-    /// fill the memory with them.
+    /// fill the memory with them. So do what they have stored and what is found of it, where a statement names each of many.
     pub(crate) fn bounded(&mut self, sql: &mut Sql) {
         let text = sql.text();
         if self.shapes.contains(&text) {
-            return;
+            return sql.counted();
         }
-        if self.shapes.len() < SHAPES {
+        let room = ALL_SHAPES.saturating_sub(self.shapes_bytes).min(LONGEST_SHAPE);
+        if self.shapes.len() < SHAPES && text.len() <= room {
+            self.shapes_bytes += text.len();
             self.shapes.insert(text);
+            sql.counted();
         } else {
             sql.once();
         }
@@ -206,14 +218,38 @@ impl Connection {
         U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
+        self.rows_while(sql, |_| true)
+    }
+
+    /// The same as far as the rows are wanted, the first included that ends it. SQLite reads no row further; PostgreSQL has sent all
+    /// of them by then.
+    pub(crate) fn rows_while<T, U>(
+        &mut self,
+        mut sql: Sql,
+        mut go_on: impl FnMut(&mut U) -> bool,
+    ) -> Result<Vec<U>, Error>
+    where
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
+        Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
+    {
+        if sql.may_be_of_any_shape() {
+            self.bounded(&mut sql);
+        }
         self.tried(|database| match database {
-            Database::Sqlite(connection) => sql.returning::<T>().load::<U>(connection),
-            Database::Postgres(connection) => sql.returning::<T>().load::<U>(connection),
+            Database::Sqlite(connection) => {
+                taken(sql.returning::<T>().load_iter::<U, DefaultLoadingMode>(connection)?, &mut go_on)
+            }
+            Database::Postgres(connection) => {
+                taken(sql.returning::<T>().load_iter::<U, DefaultLoadingMode>(connection)?, &mut go_on)
+            }
         })
     }
 
     /// Runs a statement that answers with no rows; how many rows it touched.
-    pub(crate) fn run(&mut self, sql: Sql) -> Result<usize, Error> {
+    pub(crate) fn run(&mut self, mut sql: Sql) -> Result<usize, Error> {
+        if sql.may_change_any_number() {
+            sql.once();
+        }
         let statement: Statement<diesel::sql_types::Untyped> = sql.returning();
         self.tried(|database| match database {
             Database::Sqlite(connection) => statement.execute(connection),
@@ -362,6 +398,23 @@ impl Connection {
             _ => false,
         }
     }
+}
+
+/// The rows as far as they are wanted.
+fn taken<U>(
+    rows: impl Iterator<Item = Result<U, Error>>,
+    go_on: &mut impl FnMut(&mut U) -> bool,
+) -> Result<Vec<U>, Error> {
+    let mut all = Vec::with_capacity(rows.size_hint().0);
+    for row in rows {
+        let mut row = row?;
+        let ends = !go_on(&mut row);
+        all.push(row);
+        if ends {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 /// Whether the server has not closed the connection: looks at what has arrived, and waits for nothing. What the server

@@ -89,6 +89,11 @@ pub(crate) fn charge(bytes: usize) {
     });
 }
 
+/// Whether what this thread does has taken all the steps that it may.
+pub(crate) fn is_spent() -> bool {
+    LEFT.try_with(Cell::get).ok().flatten().is_some_and(|left| left.steps == 0)
+}
+
 /// Has every connection that is opened from now on ask for its deadline.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();

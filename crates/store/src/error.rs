@@ -22,6 +22,9 @@ pub enum StoreError {
     /// A search takes the database longer than it may.
     #[error("{0}")]
     TooCostly(&'static str),
+    /// A page holds more bytes of bodies than the answer has room for.
+    #[error("the answer has no room for what it would hold")]
+    BeyondAnswer,
     /// What is asked cannot be answered from how it is stored.
     #[error("{0}")]
     NotSupported(String),

@@ -5,7 +5,7 @@ use diesel::sql_types::{BigInt, Text};
 
 use crate::error::StoreError;
 use crate::find::listed;
-use crate::lower::Rows;
+use crate::lower::{Rows, one_of_numbers};
 use crate::rows::Version;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
@@ -30,9 +30,9 @@ impl Transaction<'_> {
         if resources.is_empty() {
             return Ok(Vec::new());
         }
-        let sql = Sql::new("SELECT f.resource, f.number, f.patient, f.task FROM filing f WHERE f.resource IN (")
-            .append(listed(resources.iter().map(|key| Bind::from(*key))))
-            .sql(") ORDER BY f.resource, f.number");
+        let sql = Sql::new("SELECT f.resource, f.number, f.patient, f.task FROM filing f WHERE ")
+            .append(one_of_numbers("f.resource", resources, self.is_postgres()))
+            .sql(" ORDER BY f.resource, f.number");
         let rows = self.bypass_buffer(|transaction| {
             transaction.rows::<(BigInt, Text, Text, Text), (i64, String, String, String)>(sql)
         })?;

@@ -4,6 +4,7 @@
 use diesel::sql_types::{BigInt, SmallInt};
 
 use crate::error::StoreError;
+use crate::lower::one_of_numbers;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
 
@@ -28,14 +29,12 @@ impl Transaction<'_> {
         if resources.is_empty() {
             return Ok(Vec::new());
         }
-        let mut sql = Sql::new("SELECT g.resource, g.kind FROM given_by g WHERE g.resource IN (");
-        for (place, resource) in resources.iter().enumerate() {
-            if place > 0 {
-                sql.push_sql(", ");
-            }
-            sql.push_bind(*resource);
-        }
-        self.rows::<(BigInt, SmallInt), (i64, i16)>(sql.sql(") ORDER BY g.resource"))
+        let sql = Sql::new("SELECT g.resource, g.kind FROM given_by g WHERE ").append(one_of_numbers(
+            "g.resource",
+            resources,
+            self.is_postgres(),
+        ));
+        self.rows::<(BigInt, SmallInt), (i64, i16)>(sql.sql(" ORDER BY g.resource"))
     }
 
     /// Keeps who makes the version of a resource that is about to be stored.

@@ -10,6 +10,7 @@ use crate::rows::Version;
 use crate::search::{Position, PositionValue};
 use crate::statement::Sql;
 use crate::transaction::Transaction;
+use crate::transaction::bodies::{Holding, ReadVersions, Reading};
 
 /// Of what the history is.
 #[derive(Clone, Copy, Debug)]
@@ -52,11 +53,13 @@ impl Transaction<'_> {
     /// A page of a history, newest first.
     ///
     /// # Errors
-    /// When the database fails, or the position is none in a history.
+    /// When the database fails, or the position is none in a history; [`StoreError::BeyondAnswer`] when it holds more bytes of
+    /// bodies than there is room for.
     pub fn history(&mut self, wanted: &HistoryRequest<'_>) -> Result<HistoryPage, StoreError> {
         let asked = self.history_of(wanted).append(since_and_at(wanted));
         let mut versions = Vec::new();
         let mut conditions = Vec::new();
+        let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
         if !matches!(wanted.of, HistoryOf::Left(..)) {
             for rows in [Rows::Current, Rows::Superseded] {
                 conditions.push((rows, self.permitted_in(wanted, rows)?));
@@ -70,15 +73,21 @@ impl Transaction<'_> {
             if let Some(position) = wanted.after {
                 condition = condition.sql(" AND ").append(beyond(position)?);
             }
-            condition = condition
-                .sql(" ORDER BY r.updated DESC, r.type DESC, r.id DESC, r.version DESC LIMIT +")
-                .bind(i64::from(wanted.limit) + 1);
-            versions.extend(self.versions(rows, condition)?.into_iter().map(|version| (rows, version)));
+            let order = [("r.updated", "DESC"), ("r.type", "DESC"), ("r.id", "DESC"), ("r.version", "DESC")];
+            let from = self.sorted(rows, condition, &order, i64::from(wanted.limit) + 1);
+            let reading = Reading { rows, from, shown: limit, holding: Holding::Answer, is_known: &|_| false };
+            let ReadVersions { versions: found, beyond } = self.read_bodies(reading)?;
+            let found = found.into_iter().enumerate();
+            versions.extend(found.map(|(number, version)| (rows, version, beyond == Some(number))));
         }
-        versions.sort_by(|(_, a), (_, b)| place(b).cmp(&place(a)));
-        let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
+        versions.sort_by(|(_, a, _), (_, b, _)| place(b).cmp(&place(a)));
         let more = versions.len() > limit;
         versions.truncate(limit);
+        if versions.iter().any(|(.., is_beyond)| *is_beyond) {
+            return Err(self.exceed_bodies());
+        }
+        let versions: Vec<(Rows, Version)> = versions.into_iter().map(|(rows, version, _)| (rows, version)).collect();
+        self.take_bodies(versions.iter().map(|(_, version)| version))?;
         let next = versions.last().filter(|_| more).map(|(_, last)| position(last));
         Ok((versions, next))
     }

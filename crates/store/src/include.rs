@@ -9,6 +9,7 @@ use crate::lower::Rows;
 use crate::rows::Version;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
+use crate::transaction::bodies::{Holding, Reading};
 
 /// How the resources that are looked for hang together with those that there are.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,16 @@ pub enum Linked<'a> {
     Urls(ParameterId, &'a [String]),
     /// They have one of these keys for one of these parameters: those by which they refer to others.
     Referring(&'a [ParameterId], &'a [String]),
+}
+
+/// How many come along.
+pub struct Along<'a> {
+    /// How many are looked up, known ones among them.
+    pub limit: usize,
+    /// Of how many the bodies are wanted.
+    pub shown: usize,
+    /// Whether one is known already, by its key.
+    pub is_known: &'a dyn Fn(i64) -> bool,
 }
 
 impl Transaction<'_> {
@@ -43,25 +54,31 @@ impl Transaction<'_> {
         self.texts(sql.sql(" AND e.parameter = ").bind(parameter.0))
     }
 
-    /// The current versions of a type that are linked so and that the predicate permits, by their keys.
+    /// The current versions of a type that are linked so and that the predicate permits, by their keys, but for those that are
+    /// known. They take of the room for bodies, the first `shown` of them; others have none.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the database fails; [`StoreError::BeyondAnswer`] when there is no room for their bodies.
     pub fn linked(
         &mut self,
         resource_type: ResourceType,
         linked: Linked<'_>,
         permit: &Predicate,
-        limit: usize,
+        along: &Along<'_>,
     ) -> Result<Vec<Version>, StoreError> {
         let permitted = self.lowered(Rows::Current, permit, |lowering| lowering.condition(permit))?;
-        let sql = Sql::new("r.deleted = 0 AND ")
-            .append(self.link(resource_type, linked))
-            .sql(" AND ")
-            .append(permitted)
-            .sql(" ORDER BY r.rid LIMIT ")
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        self.versions(Rows::Current, sql)
+        let condition =
+            Sql::new("r.deleted = 0 AND ").append(self.link(resource_type, linked)).sql(" AND ").append(permitted);
+        let limit = i64::try_from(along.limit).unwrap_or(i64::MAX);
+        let from = self.sorted(Rows::Current, condition, &[("r.rid", "ASC")], limit);
+        let Along { shown, is_known, .. } = *along;
+        let reading = Reading { rows: Rows::Current, from, shown, holding: Holding::Answer, is_known };
+        let found = self.read_bodies(reading)?;
+        if found.beyond.is_some() {
+            return Err(self.exceed_bodies());
+        }
+        self.take_bodies(found.versions.iter().take(shown))?;
+        Ok(found.versions)
     }
 
     fn link(&self, resource_type: ResourceType, linked: Linked<'_>) -> Sql {

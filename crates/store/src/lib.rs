@@ -13,6 +13,8 @@ pub mod audit;
 mod backup;
 mod batched_reads;
 #[cfg(test)]
+mod bodies_tests;
+#[cfg(test)]
 mod bounded_reads_tests;
 mod bounds;
 pub mod broken_glass;
@@ -53,6 +55,8 @@ pub mod named;
 pub mod parameters;
 mod patients;
 mod postgres;
+#[cfg(test)]
+mod prepared_tests;
 mod private_file;
 mod reindex;
 mod reply;

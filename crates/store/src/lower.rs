@@ -20,6 +20,7 @@ use concord_fhir::search::compartments_of;
 use crate::statement::{Bind, Sql};
 pub(crate) use labels::SECURITY;
 use many::joined;
+pub(crate) use many::one_of_numbers;
 
 /// The parameter of the rows that say whose record a resource is part of. Its key is the type's name.
 pub(crate) const RECORD: ParameterId = ParameterId::of("_record");

@@ -94,6 +94,15 @@ impl Version {
         parse_body(&self.body)
     }
 
+    /// The same but for what it says, which may be large.
+    #[must_use]
+    pub fn without_body(&self) -> Version {
+        let Version { key, resource_type, version, updated, method, deleted, patient, patients, .. } = *self;
+        let (id, author, labels) = (self.id.clone(), self.author.clone(), self.labels.clone());
+        let body = String::new();
+        Version { key, resource_type, id, version, updated, method, deleted, patient, patients, author, labels, body }
+    }
+
     /// Whether both say the same in all but `meta`: their labels, tags, profiles and times may differ. A deletion says
     /// nothing.
     ///

@@ -11,6 +11,7 @@ use crate::lower::{Rows, of_parameters};
 use crate::rows::Version;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
+use crate::transaction::bodies::{Holding, ReadVersions, Reading};
 pub use crate::type_query::TypeQuery;
 
 /// The place of a resource in a sorted answer: one value for each sort key, and the resource's key.
@@ -69,15 +70,38 @@ pub(crate) fn sorted_value(sort: Sort) -> Sql {
 }
 
 impl Transaction<'_> {
-    /// A page of current versions, and the position of the last one if there are more.
+    /// A page of current versions, and the position of the last one if there are more. It takes of the room for bodies.
+    ///
+    /// # Errors
+    /// [`StoreError::BeyondAnswer`] when it holds more bytes of bodies than there is room for.
     pub fn page(&mut self, wanted: &PageRequest<'_>) -> Result<(Vec<Version>, Option<Position>), StoreError> {
-        let page = self.paged(wanted)?;
-        let mut found = self.page_of(page)?;
+        let page = self.page_for(wanted, Holding::Answer)?;
+        self.take_bodies(page.0.iter())?;
+        Ok(page)
+    }
+
+    /// The same to be looked through and let go: it ends after some megabytes of bodies, and takes nothing of the room for those
+    /// that an answer holds.
+    pub fn piece(&mut self, wanted: &PageRequest<'_>) -> Result<(Vec<Version>, Option<Position>), StoreError> {
+        self.page_for(wanted, Holding::Nothing)
+    }
+
+    fn page_for(
+        &mut self,
+        wanted: &PageRequest<'_>,
+        holding: Holding,
+    ) -> Result<(Vec<Version>, Option<Position>), StoreError> {
+        let from = self.paged(wanted)?;
         let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
-        if found.len() <= limit {
+        let reading = Reading { rows: Rows::Current, from, shown: limit, holding, is_known: &|_| false };
+        let ReadVersions { versions: mut found, beyond } = self.read_bodies(reading)?;
+        if beyond.is_some() && holding == Holding::Answer {
+            return Err(self.exceed_bodies());
+        }
+        if found.len() <= limit && beyond.is_none() {
             return Ok((found, None));
         }
-        found.truncate(limit);
+        found.truncate(beyond.unwrap_or(limit));
         let next = match found.last() {
             Some(last) => Some(self.position(last.key, wanted.sort)?),
             None => None,

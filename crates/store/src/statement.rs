@@ -85,13 +85,31 @@ enum Part {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sql {
     parts: Vec<Part>,
-    once: bool,
+    keeping: Keeping,
 }
+
+/// Whether a connection keeps what it has prepared for a statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Keeping {
+    /// Nobody has said.
+    #[default]
+    Usual,
+    /// It does: the shape is one of those that are counted.
+    Counted,
+    /// It does not.
+    Once,
+}
+
+/// How many parts, text and values, a statement has whose shape does not grow with what is stored.
+const LONG: usize = 128;
+
+/// How many parts the longest has that inserts rows, so many at once.
+const LONGEST_INSERT: usize = 2_048;
 
 impl Sql {
     /// Starts with this text.
     pub(crate) fn new(text: impl Into<Cow<'static, str>>) -> Sql {
-        Sql { parts: vec![Part::Sql(text.into())], once: false }
+        Sql { parts: vec![Part::Sql(text.into())], keeping: Keeping::Usual }
     }
 
     /// Goes on with this text.
@@ -143,7 +161,22 @@ impl Sql {
 
     /// Marks the statement as of a shape that will hardly come again, so that its preparation is not kept.
     pub(crate) fn once(&mut self) {
-        self.once = true;
+        self.keeping = Keeping::Once;
+    }
+
+    /// Says that the shape is counted among those whose preparation is kept.
+    pub(crate) fn counted(&mut self) {
+        self.keeping = Keeping::Counted;
+    }
+
+    /// Whether it is so long that its shape may be another each time, and nobody has said whether its preparation is kept.
+    pub(crate) fn may_be_of_any_shape(&self) -> bool {
+        self.keeping == Keeping::Usual && self.parts.len() > LONG
+    }
+
+    /// The same of one that inserts or changes rows: those of ours insert up to so many at once.
+    pub(crate) fn may_change_any_number(&self) -> bool {
+        self.keeping == Keeping::Usual && self.parts.len() > LONGEST_INSERT
     }
 
     /// The text with `?` for each value, for what tells shapes apart. Values are not in it.
@@ -224,7 +257,7 @@ fn walk<'b, DB: Backend>(
     out: &mut AstPass<'_, 'b, DB>,
     mut push: impl FnMut(&mut AstPass<'_, 'b, DB>, &'b Bind) -> QueryResult<()>,
 ) -> QueryResult<()> {
-    if sql.once {
+    if sql.keeping == Keeping::Once {
         out.unsafe_to_cache_prepared();
     }
     for part in &sql.parts {

@@ -16,8 +16,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, sign_in as describe_sign_in, smart};
 use crate::http::{
-    self, Aggregator, Answers, Bodies, CanAnswer, Harness, Hosts, Maintenance, Manners, Pace, RefusalPace, Refusals,
-    Server, TrustedProxies,
+    self, Aggregator, Answers, Bodies, CanAnswer, Harness, Hosts, KeptForms, Maintenance, Manners, Pace, RefusalPace,
+    Refusals, Server, TrustedProxies,
 };
 use crate::interact::Service;
 use crate::interact::audit::chain;
@@ -320,6 +320,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         refusals: Arc::new(Refusals::new(metrics.refusals())),
         proxies: TrustedProxies::new(config.trusted_proxies.clone()),
         capabilities: capability::Statement::new(&service.base, now_ms),
+        forms: KeptForms::default(),
         smart,
         sign_in,
         service,

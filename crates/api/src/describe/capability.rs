@@ -1,6 +1,5 @@
 //! The CapabilityStatement (R4 "CapabilityStatement"): what `/fhir/metadata` answers, computed from the registry.
 
-use std::io::Write as _;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use concord_fhir::json;
@@ -10,9 +9,6 @@ use concord_terminology::terminology_capabilities;
 use concord_model::build::{
     CapabilityStatementParts, OperationParts, ResourceParts, SearchParameterParts, capability_statement,
 };
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
 use crate::error::ApiError;
 use crate::interact::hooks::table::HOOKS;
@@ -25,17 +21,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Statement {
     base: String,
     now_ms: i64,
-    made: RwLock<Option<(i64, Made)>>,
-    terminology: OnceLock<String>,
-}
-
-/// The statement for one version of the search parameters.
-#[derive(Clone)]
-pub struct Made {
-    /// As JSON.
-    pub text: Arc<str>,
-    /// The same, packed by gzip.
-    pub packed: Arc<[u8]>,
+    made: RwLock<Option<(i64, Arc<str>)>>,
+    terminology: OnceLock<Arc<str>>,
 }
 
 impl Statement {
@@ -45,44 +32,30 @@ impl Statement {
         Statement { base: base.to_owned(), now_ms, made: RwLock::new(None), terminology: OnceLock::new() }
     }
 
+    /// What the server can say of terminology, as JSON.
+    pub fn terminology(&self) -> Arc<str> {
+        let made = self.terminology.get_or_init(|| {
+            let parameters: Vec<&str> = expand::PARAMETERS.iter().map(|one| one.name).collect();
+            let told = terminology_capabilities(&self.base, VERSION, &instant(self.now_ms), &parameters);
+            json::to_string(&told).into()
+        });
+        Arc::clone(made)
+    }
+
     /// The statement as JSON, for these search parameters.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn text(&self, registry: &Registry) -> Result<String, ApiError> {
-        Ok(self.made(registry)?.text.to_string())
-    }
-
-    /// What the server can say of terminology, as JSON.
-    pub fn terminology(&self) -> &str {
-        self.terminology.get_or_init(|| {
-            let parameters: Vec<&str> = expand::PARAMETERS.iter().map(|one| one.name).collect();
-            let told = terminology_capabilities(&self.base, VERSION, &instant(self.now_ms), &parameters);
-            json::to_string(&told)
-        })
-    }
-
-    /// The statement in the forms in which it is asked for most, for these search parameters.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn made(&self, registry: &Registry) -> Result<Made, ApiError> {
+    pub fn text(&self, registry: &Registry) -> Result<Arc<str>, ApiError> {
         let made = self.made.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, made)) = made.as_ref().filter(|(version, _)| *version == registry.version()) {
-            return Ok(made.clone());
+            return Ok(Arc::clone(made));
         }
         drop(made);
-        let text = statement(&self.base, self.now_ms, registry)?;
-        let made = Made { packed: packed(text.as_bytes())?, text: text.into() };
-        *self.made.write().unwrap_or_else(PoisonError::into_inner) = Some((registry.version(), made.clone()));
-        Ok(made)
+        let text: Arc<str> = statement(&self.base, self.now_ms, registry)?.into();
+        *self.made.write().unwrap_or_else(PoisonError::into_inner) = Some((registry.version(), Arc::clone(&text)));
+        Ok(text)
     }
-}
-
-fn packed(text: &[u8]) -> Result<Arc<[u8]>, ApiError> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    let done = gzip.write_all(text).and_then(|()| gzip.finish());
-    done.map(Arc::from).map_err(|error| ApiError::Internal(format!("the statement cannot be packed: {error}")))
 }
 
 const SECURITY: &str = "Bearer tokens with SMART v1 or v2 scopes: JWTs of configured issuers, and those that this server \

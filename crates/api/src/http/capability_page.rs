@@ -9,17 +9,17 @@ use super::html::Html;
 use super::page::{Name, Page};
 use crate::error::ApiError;
 
-/// The page of a statement.
+/// What the page of a statement says.
 ///
 /// # Errors
 /// When it is no JSON.
-pub(super) fn response(statement: &str) -> Result<HttpResponse, ApiError> {
+pub(super) fn body(statement: &str) -> Result<Html, ApiError> {
     let statement: Value = serde_json::from_str(statement)
         .map_err(|error| ApiError::Internal(format!("the statement cannot be read: {error}")))?;
     let said = |pointer: &str| statement.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let rest = statement.pointer("/rest/0").unwrap_or(&Value::Null);
     let resources = list(&rest["resource"]);
-    let body = Html::of("<h1>What this server can do</h1><p>The CapabilityStatement of <strong>")
+    Ok(Html::of("<h1>What this server can do</h1><p>The CapabilityStatement of <strong>")
         .text(said("/implementation/url"))
         .then("</strong>: FHIR ")
         .text(said("/fhirVersion"))
@@ -30,12 +30,18 @@ pub(super) fn response(statement: &str) -> Result<HttpResponse, ApiError> {
         .then("</p>")
         .add(&called("On all of it", rest))
         .then("<h2>Types of resources</h2>")
-        .each(resources, |html, resource| html.add(&of_type(resource)));
+        .each(resources, |html, resource| html.add(&of_type(resource))))
+}
+
+/// The page.
+pub(super) fn response(body: Html) -> HttpResponse {
     let mut page = Page::of_server(Name::Capabilities, "What this server can do", body).response();
     let headers = page.headers_mut();
     headers.insert(header::VARY, header::HeaderValue::from_static("accept"));
     headers.insert(FOR_ANY_PAGE.0, header::HeaderValue::from_static(FOR_ANY_PAGE.1));
-    Ok(page)
+    // As it is: to pack it takes longer than to send it.
+    headers.insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("identity"));
+    page
 }
 
 fn of_type(resource: &Value) -> Html {

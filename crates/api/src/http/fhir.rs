@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::http::header;
 use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
 use concord_fhir::issue::{Issue, Severity};
 use concord_model::build::operation_outcome;
 
@@ -119,8 +119,17 @@ async fn answered(
     if let Some(document) = document_page::document(&outcome).filter(|_| exchange.answer.is_page) {
         return Ok(document_page::response(document));
     }
+    if exchange.request().method() == HttpMethod::HEAD && bytes > answers::SMALL && !exchange.may_be_content {
+        return Ok(without_body(exchange, Reply::head(outcome)));
+    }
     let reply = written(exchange, outcome, bytes).await?;
     response(exchange, reply)
+}
+
+/// What HEAD is told of a large answer: all but how long it would be, for which it would have to be written.
+fn without_body(exchange: &Exchange, reply: Reply) -> HttpResponse {
+    let mut builder = headed(&reply);
+    builder.content_type(exchange.answer.content_type()).body(actix_web::body::None::new())
 }
 
 /// The reply to a command, written in the form that is asked for and packed if that is wanted: where no other request of this
@@ -147,8 +156,8 @@ fn warning(issues: &[Issue]) -> Option<String> {
     Some(format!("{text}; send Prefer: return=OperationOutcome, or see"))
 }
 
-/// The response with a reply in it.
-fn response(exchange: &Exchange, reply: Reply) -> Result<HttpResponse, ApiError> {
+/// A response with what a reply says of a version, to be gone on with.
+fn headed(reply: &Reply) -> HttpResponseBuilder {
     let mut builder = HttpResponse::build(reply.status);
     if let Some(version) = reply.version {
         builder.insert_header(header::ETag(entity_tag(version)));
@@ -160,14 +169,20 @@ fn response(exchange: &Exchange, reply: Reply) -> Result<HttpResponse, ApiError>
     {
         builder.insert_header(header::LastModified(time.into()));
     }
+    if reply.status != StatusCode::NO_CONTENT {
+        builder.insert_header((header::CACHE_CONTROL, "no-store"));
+    }
+    builder
+}
+
+/// The response with a reply in it.
+fn response(exchange: &Exchange, reply: Reply) -> Result<HttpResponse, ApiError> {
+    let mut builder = headed(&reply);
     if let Some(place) = reply.place {
         if reply.status == StatusCode::CREATED {
             builder.insert_header((header::LOCATION, place.as_str()));
         }
         builder.insert_header((header::CONTENT_LOCATION, place));
-    }
-    if reply.status != StatusCode::NO_CONTENT {
-        builder.insert_header((header::CACHE_CONTROL, "no-store"));
     }
     if let (Some(text), Some(named)) = (warning(&reply.warnings), &reply.named) {
         let place = format!("{}/{named}/$validate", exchange.server.service.base);

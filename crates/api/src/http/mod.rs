@@ -23,6 +23,7 @@ mod headers;
 mod health;
 mod hosts;
 mod html;
+mod kept_forms;
 mod lateness;
 mod line;
 mod maintenance;
@@ -83,6 +84,8 @@ pub struct Server {
     pub metrics: Arc<Metrics>,
     /// The CapabilityStatement.
     pub capabilities: Statement,
+    /// It in the forms in which it has been asked for.
+    pub forms: KeptForms,
     /// Where apps get their tokens, as JSON, made once at start; none if that is not known.
     pub smart: Option<String>,
 }
@@ -97,6 +100,7 @@ pub use front::CanAnswer;
 pub use harness::{Begin, Harness};
 pub use health::Health;
 pub use hosts::{Hosts, named_so};
+pub use kept_forms::KeptForms;
 pub use lateness::watch_lateness;
 pub use maintenance::Maintenance;
 pub use pace::Pace;

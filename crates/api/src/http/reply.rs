@@ -78,7 +78,7 @@ impl Reply {
         Ok(match outcome {
             Outcome::Capabilities => {
                 let text = server.capabilities.text(&service.store.registry())?;
-                Reply::plain(StatusCode::OK, Body::Text(form.resource(text)?))
+                Reply::plain(StatusCode::OK, Body::Text(form.resource(text.to_string())?))
             }
             Outcome::Found(version) => Reply::version(StatusCode::OK, version, Body::Read),
             Outcome::Unchanged(version) => Reply::version(StatusCode::NOT_MODIFIED, version, |_| Body::Nothing),
@@ -101,6 +101,15 @@ impl Reply {
                 Reply { named, ..Reply::plain(StatusCode::OK, Body::Text(output(service, *found, form)?)) }
             }
         })
+    }
+
+    /// What is said of an answer of which nothing is to be written.
+    pub(super) fn head(outcome: Outcome) -> Reply {
+        match outcome {
+            Outcome::Found(version) => Reply::version(StatusCode::OK, version, |_| Body::Nothing),
+            Outcome::Unchanged(version) => Reply::version(StatusCode::NOT_MODIFIED, version, |_| Body::Nothing),
+            _ => Reply::plain(StatusCode::OK, Body::Nothing),
+        }
     }
 
     /// The same with the text of what there is to send.

@@ -3,13 +3,14 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 
-use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding, Header as _};
+use actix_web::http::header::{self, AcceptEncoding, Encoding, Header as _};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::exchange::request_id;
 use super::headers::FOR_ANY_PAGE;
+use super::kept_forms::{Form, Told};
 use super::negotiate::Answer;
 use super::{Server, capability_page, readable};
 use crate::describe::openapi;
@@ -35,41 +36,27 @@ pub async fn metadata(request: HttpRequest, server: Data<Server>) -> HttpRespons
         Ok(answer) => answer,
         Err(fault) => return super::error::response(&fault, &Answer::default(), &id),
     };
+    let fault = |fault: ApiError| super::error::response(&fault, &answer, &id);
+    let is_packed = takes_gzip(&request);
     if pairs.iter().any(|(name, value)| name == "mode" && value == "terminology") {
-        return match answer.resource(server.capabilities.terminology().to_owned()) {
-            Ok(text) => HttpResponse::Ok().content_type(answer.content_type()).insert_header(FOR_ANY_PAGE).body(text),
-            Err(fault) => super::error::response(&fault, &answer, &id),
-        };
+        let form = Form { told: Told::Terminology, answer: answer.clone(), is_packed };
+        let text = server.capabilities.terminology();
+        return server.forms.response(form, text).await.unwrap_or_else(fault);
     }
     // Without its database the server still says what it could do.
     let store = &server.service.store;
     let registry = store.newest_registry().await.unwrap_or_else(|_| store.registry());
-    let made = server.capabilities.made(&registry);
-    if readable::is_for_people(&request) {
-        return match made.and_then(|made| capability_page::response(&made.text)) {
-            Ok(page) => page,
-            Err(fault) => super::error::response(&fault, &answer, &id),
-        };
-    }
-    let made = match made {
-        Ok(made) if answer == Answer::default() && takes_gzip(&request) => {
-            return HttpResponse::Ok()
-                .content_type(answer.content_type())
-                .insert_header(ContentEncoding::Gzip)
-                .insert_header((header::VARY, "accept, accept-encoding"))
-                .insert_header(FOR_ANY_PAGE)
-                .body(Bytes::from_owner(made.packed));
-        }
-        made => made,
+    let text = match server.capabilities.text(&registry) {
+        Ok(text) => text,
+        Err(error) => return fault(error),
     };
-    match made.and_then(|made| answer.resource(made.text.to_string())) {
-        Ok(text) => HttpResponse::Ok()
-            .content_type(answer.content_type())
-            .insert_header((header::VARY, "accept"))
-            .insert_header(FOR_ANY_PAGE)
-            .body(text),
-        Err(fault) => super::error::response(&fault, &answer, &id),
+    let told = Told::Capabilities(registry.version());
+    if readable::is_for_people(&request) {
+        let page = server.forms.page(registry.version(), move || capability_page::body(&text)).await;
+        return page.map_or_else(fault, capability_page::response);
     }
+    let form = Form { told, answer: answer.clone(), is_packed };
+    server.forms.response(form, text).await.unwrap_or_else(fault)
 }
 
 /// Whether gzip is what the client likes best of what the server has.

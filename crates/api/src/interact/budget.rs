@@ -42,11 +42,11 @@ impl Budget {
             }
             (None, _) => {
                 self.bytes = 0;
-                Err(beyond("max_answer_bytes"))
+                Err(ApiError::beyond_answer("max_answer_bytes"))
             }
             (Some(_), None) => {
                 self.resources = 0;
-                Err(beyond("max_answer_resources"))
+                Err(ApiError::beyond_answer("max_answer_resources"))
             }
         }
     }
@@ -58,7 +58,7 @@ impl Budget {
     /// [`ApiError::TooLarge`] when it may not.
     pub(crate) fn require_text(&self, written: usize) -> Result<(), ApiError> {
         match written > self.bytes.saturating_mul(2).saturating_add(TEXT) {
-            true => Err(beyond("max_answer_bytes")),
+            true => Err(ApiError::beyond_answer("max_answer_bytes")),
             false => Ok(()),
         }
     }
@@ -69,18 +69,11 @@ impl Budget {
     /// [`ApiError::TooLarge`] when there is none, with the limit that has been reached.
     pub(crate) fn require_room(&self) -> Result<(), ApiError> {
         match (self.bytes, self.resources) {
-            (0, _) => Err(beyond("max_answer_bytes")),
-            (_, 0) => Err(beyond("max_answer_resources")),
+            (0, _) => Err(ApiError::beyond_answer("max_answer_bytes")),
+            (_, 0) => Err(ApiError::beyond_answer("max_answer_resources")),
             _ => Ok(()),
         }
     }
-}
-
-fn beyond(limit: &str) -> ApiError {
-    ApiError::TooLarge(format!(
-        "the answer would hold more than {limit} allows; ask for less at once, for instance in several requests or with a \
-         smaller _count"
-    ))
 }
 
 #[cfg(test)]

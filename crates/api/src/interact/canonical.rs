@@ -16,9 +16,11 @@ use crate::error::ApiError;
 use crate::interact::session::Session;
 use crate::interact::{Service, access, given};
 
-/// How many resources of one url are looked at: so many at a time, so often.
+/// How many resources of one url are looked at at a time.
 const VERSIONS: u32 = 20;
-const PAGES: usize = 10;
+
+/// How many are in all.
+const MOST: usize = 200;
 
 /// Whose definitions a url may mean. An id means the one that bears it, whoever gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,8 +139,10 @@ fn wanted<'q>(queries: &'q [TypeQuery], after: Option<&'q Position>) -> PageRequ
 fn meant(transaction: &mut Transaction<'_>, queries: &[TypeQuery]) -> Result<Option<Version>, ApiError> {
     let mut best: Option<(bool, VersionOrder, Version)> = None;
     let mut after = None;
-    for _ in 0..PAGES {
-        let (versions, next) = transaction.page(&wanted(queries, after.as_ref()))?;
+    let mut looked_at = 0;
+    while looked_at < MOST {
+        let (versions, next) = transaction.piece(&wanted(queries, after.as_ref()))?;
+        looked_at += versions.len();
         for version in versions {
             let value = version.resource()?;
             let is_active = value.text("status") == Some("active");

@@ -421,14 +421,35 @@ pub(crate) fn execute(
     command: Command,
     answer: &mut Budget,
 ) -> Result<Outcome, ApiError> {
-    let mut outcome = match command {
+    session.transaction.bound_bodies(answer.bytes);
+    let carried = outcome(session, command);
+    if session.transaction.unbound_bodies() {
+        // Nothing smaller fits after that.
+        answer.bytes = 0;
+    }
+    let mut outcome = carried?;
+    if session.cache.leaves_names_out() {
+        let (versions, composed) = outcome.shown();
+        access::unnamed::leave_out(session, versions, composed)?;
+    }
+    match answer.spend(outcome.weight()) {
+        Err(fault) if !matches!(outcome, Outcome::Written(_)) => Err(fault),
+        _ => Ok(outcome),
+    }
+}
+
+/// What a command leads to.
+fn outcome(session: &mut Session<'_, '_>, command: Command) -> Result<Outcome, ApiError> {
+    match command {
         Command::Capabilities => {
             // It is the same for everybody, and open to those without a token.
             session.audit.says_nothing();
             Ok(Outcome::Capabilities)
         }
         Command::Read { resource_type, id, unless } => {
-            read::current(session, resource_type, &id).map(|version| Outcome::read(version, unless.as_ref()))
+            let has = |version: &Version| unless.as_ref().is_some_and(|unless| unless.has(version));
+            read::current_unless(session, resource_type, &id, &has)
+                .map(|version| Outcome::read(version, unless.as_ref()))
         }
         Command::Vread { resource_type, id, version, unless } => {
             read::version(session, resource_type, &id, version).map(|version| Outcome::read(version, unless.as_ref()))
@@ -463,13 +484,5 @@ pub(crate) fn execute(
             let output = (operation.run)(session, &target, &input)?;
             Ok(Outcome::Output(Box::new(OperationOutput { output, path, asked: input.pairs })))
         }
-    }?;
-    if session.cache.leaves_names_out() {
-        let (versions, composed) = outcome.shown();
-        access::unnamed::leave_out(session, versions, composed)?;
-    }
-    match answer.spend(outcome.weight()) {
-        Err(fault) if !matches!(outcome, Outcome::Written(_)) => Err(fault),
-        _ => Ok(outcome),
     }
 }

@@ -24,6 +24,16 @@ pub(crate) fn current(
     resource_type: ResourceType,
     id: &str,
 ) -> Result<Version, ApiError> {
+    current_unless(session, resource_type, id, &|_| false)
+}
+
+/// The same for somebody who may have it already: then nothing is made of what it says.
+pub(crate) fn current_unless(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    id: &str,
+    has: &dyn Fn(&Version) -> bool,
+) -> Result<Version, ApiError> {
     if is_event(resource_type) {
         return events::read(session, id);
     }
@@ -31,7 +41,11 @@ pub(crate) fn current(
     if head.version.deleted {
         return Err(ApiError::Gone);
     }
-    redaction::shown(session.transaction, &decision, Rows::Current, head.version.into_version())
+    let version = head.version.into_version();
+    if has(&version) {
+        return Ok(version);
+    }
+    redaction::shown(session.transaction, &decision, Rows::Current, version)
 }
 
 /// One version of a resource, unless it is a deletion. A superseded version is shown to whoever may see it as it was and

@@ -24,9 +24,10 @@ const MOST: usize = 20;
 const MOST_OF_A_PATIENT: usize = 3;
 /// How many of one patient are looked at.
 const LOOKED_AT_OF_A_PATIENT: usize = 20;
-/// How many are looked at at once, and how often.
+/// How many are looked at at once.
 const PAGE: u32 = 100;
-const MOST_PAGES: usize = 50;
+/// How many are in all.
+const MOST_LOOKED_AT: usize = 5_000;
 
 /// As whom others name somebody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,10 +81,12 @@ impl Sought {
         // Of each patient: how many were looked at, and how many are meant.
         let mut patients: BTreeMap<i64, (usize, usize)> = BTreeMap::new();
         let mut passed = BTreeSet::new();
-        for _ in 0..MOST_PAGES {
+        let mut seen = 0;
+        while seen < MOST_LOOKED_AT {
             let queries = [TypeQuery { resource_type, record: None, predicate: predicate.clone() }];
             let wanted = PageRequest { queries: &queries, sort: &[], after: after.as_ref(), limit: PAGE };
-            let (page, next) = transaction.page(&wanted)?;
+            let (page, next) = transaction.piece(&wanted)?;
+            seen += page.len();
             for version in &page {
                 let (looked_at, meant) = patients.entry(version.patient).or_default();
                 *looked_at += 1;

@@ -29,6 +29,11 @@ pub(crate) enum Attack {
         /// How often.
         every: Option<Duration>,
     },
+    /// Asks many at once, again and again, and takes the answers as they come.
+    Pipeline {
+        /// What it asks at once.
+        requests: Vec<u8>,
+    },
     /// Asks, and takes so many bytes of the answer every tenth of a second.
     ReadSlowly {
         /// What it asks, all at once.
@@ -111,6 +116,7 @@ async fn connection(address: SocketAddr, attack: Arc<Attack>, number: usize, tol
             }
             Attack::Unending { start, part, every } => unending(address, start, part, *every).await,
             Attack::ReadSlowly { requests, bytes } => read_slowly(address, requests, *bytes).await,
+            Attack::Pipeline { requests } => pipeline(address, requests).await,
         };
         let _ended = told.send(status.unwrap_or(0));
         if status.is_none_or(|status| status == 429 || status >= 500) {
@@ -164,6 +170,29 @@ async fn read_slowly(address: SocketAddr, requests: &[u8], bytes: usize) -> Opti
     }
 }
 
+async fn pipeline(address: SocketAddr, requests: &[u8]) -> Option<u16> {
+    let (mut from, mut to) = TcpStream::connect(address).await.ok()?.into_split();
+    let send = async {
+        loop {
+            if to.write_all(requests).await.is_err() {
+                return;
+            }
+        }
+    };
+    let mut first = None;
+    let listen = async {
+        let mut answer = vec![0; 65_536];
+        while let Ok(length @ 1..) = from.read(&mut answer).await {
+            first = first.or_else(|| status(answer.get(..length)?));
+        }
+    };
+    tokio::select! {
+        () = send => {}
+        () = listen => {}
+    }
+    first
+}
+
 /// A connection that is opened when it is needed.
 pub(crate) struct Client {
     address: SocketAddr,
@@ -186,7 +215,7 @@ impl Client {
         stream.set_nodelay(true).ok()?;
         // A server that refuses may do so before it has been told everything.
         let _refused = stream.write_all(request).await;
-        let mut answer = Answer::default();
+        let mut answer = Answer { has_no_body: request.starts_with(b"HEAD "), ..Answer::default() };
         loop {
             self.buffer.clear();
             let length = stream.read_buf(&mut self.buffer).await.unwrap_or(0);
@@ -215,6 +244,8 @@ struct Answer {
     missing: Option<usize>,
     /// The last bytes of a body whose length nobody has said.
     end: Vec<u8>,
+    /// Whether none comes, whatever is said of it.
+    has_no_body: bool,
 }
 
 impl Answer {
@@ -244,7 +275,7 @@ impl Answer {
         self.status = Some(status(&self.head).unwrap_or(0));
         self.closes = field("connection:") == Some("close");
         self.missing = field("content-length:").and_then(|length| length.parse().ok());
-        if matches!(self.status, Some(204 | 304)) {
+        if self.has_no_body || matches!(self.status, Some(204 | 304)) {
             self.missing = Some(0);
         }
     }

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::attack::Attack;
 use super::request::{
-    From, PATIENT, chain, gzipped, many_notes, many_notes_in_xml, packed, reads, reverse_chain, small,
+    CONTENT, From, HUGE, PATIENT, chain, gzipped, many_notes, many_notes_in_xml, packed, reads, reverse_chain, small,
 };
 
 /// A kind of hostile caller.
@@ -108,6 +108,20 @@ pub(crate) enum Kind {
     PackedAnswers,
     /// Large answers in XML, and made easy to read.
     RewrittenAnswers,
+    /// Reads of the largest resource by whoever has that version.
+    UnchangedReads,
+    /// The same by whoever says since when.
+    UnmodifiedReads,
+    /// Parts of a large content.
+    Ranges,
+    /// What large answers would be.
+    Heads,
+    /// What the server can do, in all forms, from nobody.
+    Capabilities,
+    /// Histories of everything by whoever sees it by hundreds of rules.
+    HistoriesByRules,
+    /// Reads of what has not changed, as many as fit on one connection.
+    FloodOfUnchangedReads,
 }
 
 /// How often a slow client goes on.
@@ -134,7 +148,7 @@ impl Kind {
     }
 
     /// What it does with that token, and on how many connections.
-    pub(crate) fn attack(self, token: &str) -> (usize, Attack) {
+    pub(crate) fn attack(self, token: &str, ruled: &str) -> (usize, Attack) {
         let (own, nobody) = (From(Some(token)), From(None));
         let (connections, attack) = match self {
             Kind::SlowHeads => (MANY, trickle(b"GET /fhir/metadata HTTP/1.1\r\nhost: bench\r\n", b"x-more: 1\r\n")),
@@ -174,9 +188,46 @@ impl Kind {
                 let path = |form: &str| format!("/fhir/Observation?patient={PATIENT}&_count=1000&{form}");
                 (16, Attack::Ask(vec![own.get(&path("_format=xml")), own.get(&path("_pretty=true"))]))
             }
-            other => other.asks(own),
+            Kind::Capabilities => (32, Attack::Ask(capabilities(nobody))),
+            Kind::HistoriesByRules => {
+                let paths = ["/fhir/_history?_count=1", "/fhir/Observation/_history?_count=1000"];
+                (16, Attack::Ask(paths.iter().map(|path| From(Some(ruled)).get(path)).collect()))
+            }
+            other => other.unchanged(own),
         };
         (connections, attack)
+    }
+
+    /// Those that ask for what has no body, or a small one, of what is large.
+    fn unchanged(self, own: From<'_>) -> (usize, Attack) {
+        let of = |method: &str, path: &str, more: &str| own.head(method, &format!("/fhir/{path}"), more);
+        match self {
+            Kind::UnchangedReads => (16, Attack::Ask(vec![of("GET", HUGE, "if-none-match: W/\"1\"\r\n")])),
+            Kind::UnmodifiedReads => {
+                (16, Attack::Ask(vec![of("GET", HUGE, "if-modified-since: Tue, 19 Jan 2038 03:14:07 GMT\r\n")]))
+            }
+            Kind::Ranges => {
+                let part =
+                    |range: &str| of("GET", CONTENT, &format!("accept: application/pdf\r\nrange: bytes={range}\r\n"));
+                (16, Attack::Ask(vec![part("0-0"), part("-1"), part("1000000-1000100")]))
+            }
+            Kind::Heads => {
+                let page = format!("Observation?patient={PATIENT}&_count=1000");
+                (
+                    16,
+                    Attack::Ask(vec![
+                        of("HEAD", HUGE, ""),
+                        of("HEAD", &page, ""),
+                        of("HEAD", &format!("{page}&_format=xml"), ""),
+                    ]),
+                )
+            }
+            Kind::FloodOfUnchangedReads => {
+                let path = format!("Patient/{PATIENT}");
+                (1, Attack::Pipeline { requests: of("GET", &path, "if-none-match: W/\"1\"\r\n").repeat(200) })
+            }
+            other => other.asks(own),
+        }
     }
 
     /// Those that ask what takes much to answer.
@@ -310,6 +361,21 @@ fn bad_tokens(token: &str) -> Vec<Vec<u8>> {
     (0..2_000).map(other).collect()
 }
 
+/// What the server can do in every form, and in some that nobody has asked for before.
+fn capabilities(nobody: From<'_>) -> Vec<Vec<u8>> {
+    let of = |query: &str, more: &str| nobody.head("GET", &format!("/fhir/metadata{query}"), more);
+    let mut all = Vec::new();
+    for query in ["", "?_format=xml", "?_pretty=true", "?_format=xml&_pretty=true", "?mode=terminology&_format=xml"] {
+        for packed in ["", "accept-encoding: gzip\r\n", "accept-encoding: br\r\n"] {
+            all.push(of(query, packed));
+        }
+    }
+    all.push(of("", "accept: text/html\r\n"));
+    all.push(of("", "accept: text/html\r\naccept-encoding: br\r\n"));
+    all.extend((0..20).map(|number| of(&format!("?_elements=rest,x{number}&_format=xml"), "accept-encoding: br\r\n")));
+    all
+}
+
 /// A large answer.
 fn large(own: From<'_>) -> Vec<u8> {
     own.get(&format!("/fhir/Observation?patient={PATIENT}&code=8310-5&_count=1000"))
@@ -341,12 +407,14 @@ mod tests {
     #[test]
     fn every_kind_does_something() {
         for kind in Kind::all() {
-            let (connections, attack) = kind.attack("head.body.0123456789abcdef");
+            let (connections, attack) = kind.attack("head.body.0123456789abcdef", "other.body.0123456789abcdef");
             assert!(connections > 0, "{kind:?}");
             match attack {
                 Attack::Ask(requests) => assert!(!requests.is_empty(), "{kind:?}"),
                 Attack::Unending { start, .. } => assert!(!start.is_empty(), "{kind:?}"),
-                Attack::ReadSlowly { requests, .. } => assert!(!requests.is_empty(), "{kind:?}"),
+                Attack::ReadSlowly { requests, .. } | Attack::Pipeline { requests } => {
+                    assert!(!requests.is_empty(), "{kind:?}")
+                }
             }
         }
     }

@@ -15,6 +15,39 @@ pub(crate) const DENSE: usize = 160;
 /// How many others she has, each of some kilobytes.
 pub(crate) const LARGE: usize = 1_200;
 
+/// What is as large as a resource may be, and what is content of that size.
+pub(crate) const HUGE: &str = "DocumentReference/hostile-huge";
+pub(crate) const CONTENT: &str = "Binary/hostile-content";
+
+/// How many bytes those have.
+const HUGE_BYTES: usize = 9 * 1024 * 1024;
+
+/// Who may see her record by hundreds of rules.
+pub(crate) const RULED: &str = "Practitioner/hostile-ruled";
+
+/// How many rules.
+const RULES: usize = 300;
+
+/// Who lets somebody see her record, thing by thing, as NDJSON.
+fn rules(out: &mut String) {
+    let coded = |system: &str, code: &str| format!(r#"{{"coding":[{{"system":"{system}","code":"{code}"}}]}}"#);
+    let (scope, action) = (
+        coded("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy"),
+        coded("http://terminology.hl7.org/CodeSystem/consentaction", "access"),
+    );
+    let category = coded("http://terminology.hl7.org/CodeSystem/v3-ActCode", "INFA");
+    let policy = coded("http://terminology.hl7.org/CodeSystem/v3-ActCode", "OPTIN");
+    let role = coded("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "IRCP");
+    let _ = writeln!(out, r#"{{"resourceType":"Practitioner","id":"hostile-ruled","active":true}}"#);
+    for number in 0..RULES {
+        let code = coded("http://example.org/rules", &format!("r{number}"));
+        let _ = writeln!(
+            out,
+            r#"{{"resourceType":"Consent","id":"hostile-rule-{number}","status":"active","scope":{scope},"category":[{category}],"patient":{{"reference":"Patient/{PATIENT}"}},"dateTime":"2026-01-01","policyRule":{policy},"provision":{{"type":"permit","actor":[{{"role":{role},"reference":{{"reference":"{RULED}"}}}}],"action":[{action}],"code":[{code}]}}}}"#
+        );
+    }
+}
+
 /// Her record as NDJSON.
 pub(crate) fn record() -> String {
     let mut out = String::new();
@@ -39,6 +72,16 @@ pub(crate) fn record() -> String {
             1 + number % 28
         );
     }
+    let data = "A".repeat(HUGE_BYTES / 4 * 4);
+    let _ = writeln!(
+        out,
+        r#"{{"resourceType":"DocumentReference","id":"hostile-huge","status":"current","subject":{{"reference":"Patient/{PATIENT}"}},"content":[{{"attachment":{{"contentType":"application/pdf","data":"{data}"}}}}]}}"#
+    );
+    let _ = writeln!(
+        out,
+        r#"{{"resourceType":"Binary","id":"hostile-content","contentType":"application/pdf","securityContext":{{"reference":"Patient/{PATIENT}"}},"data":"{data}"}}"#
+    );
+    rules(&mut out);
     out
 }
 
@@ -149,7 +192,7 @@ mod tests {
     fn the_record_is_sound() {
         let limits = concord_fhir::json::Limits::default();
         let record = record();
-        assert_eq!(record.lines().count(), 1 + DENSE + LARGE);
+        assert_eq!(record.lines().count(), 1 + DENSE + LARGE + 2 + 1 + RULES);
         for line in record.lines().chain([small("x").as_str(), many_notes(3).as_str()]) {
             assert!(concord_fhir::codec::read(concord_fhir::codec::Format::Json, line.as_bytes(), &limits).is_ok());
         }

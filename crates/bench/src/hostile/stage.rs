@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::attack::AtWork;
 use super::kind::Kind;
 use super::others;
-use super::request::{self, From, PATIENT};
+use super::request::{self, From, PATIENT, RULED};
 use super::table::Row;
 use crate::database;
 use crate::product::Product;
@@ -24,6 +24,8 @@ pub(crate) struct Stage {
     writes: Arc<Vec<Vec<u8>>>,
     /// The hostile caller's.
     token: String,
+    /// That of whoever may see the same by hundreds of rules.
+    ruled: String,
 }
 
 /// The name of the database.
@@ -48,11 +50,12 @@ impl Stage {
         product.import_text(&url, &(workload::resources(PATIENTS) + &request::record()))?;
         let tokens = product.tokens(&url, PATIENTS)?;
         let token = product.token(&url, &["--patient".to_owned(), PATIENT.to_owned()])?;
+        let ruled = product.token(&url, &["--fhir-user".to_owned(), RULED.to_owned()])?;
         crate::load::once(product.serve(&url)?.address, &From(Some(&token)).goal())?;
         place.vacuum(DATABASE)?;
         let reads = Arc::new(workload::requests(Case::Read, &tokens, PATIENTS));
         let writes = Arc::new(workload::requests(Case::Create, &tokens, PATIENTS));
-        Ok(Stage { kind, place, product, reads, writes, token })
+        Ok(Stage { kind, place, product, reads, writes, token, ruled })
     }
 
     /// Measures what one kind does to others. The server is a new one, so that what one kind leaves behind is not
@@ -68,7 +71,7 @@ impl Stage {
         let (at_rest, writes_at_rest) = fare(time / 2)?;
         let processor = server.processor_time().saturating_sub(before);
         server.forget_peak();
-        let (connections, attack) = kind.attack(&self.token);
+        let (connections, attack) = kind.attack(&self.token, &self.ruled);
         let before = server.processor_time();
         let hostile = AtWork::begin(server.address, attack, connections)?;
         let (reads, writes) = fare(time)?;

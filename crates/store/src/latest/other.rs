@@ -190,7 +190,7 @@ impl Transaction<'_> {
         let narrow = Bounds { upto: Some((ended + DAY).min(f64::MAX)), ..*bounds };
         let wide = Bounds { upto: Some(ended), ..*bounds };
         let found = united(vec![rows.ending("d.low", wanted, &narrow), rows.wide(wanted, &wide)]);
-        Ok(Some(found.sql(" ORDER BY s0 ASC, k LIMIT +").bind(one_more(wanted))))
+        Ok(Some(found.sql(" ORDER BY s0 ASC NULLS LAST, k LIMIT +").bind(one_more(wanted))))
     }
 
     /// The end of the last row that is looked at; none where there are no more than are.

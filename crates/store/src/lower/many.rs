@@ -25,6 +25,18 @@ pub(super) fn one_of(column: &'static str, keys: &[String], postgres: bool) -> S
     Sql::new(column).sql(" IN (SELECT value FROM json_each(").bind(json(keys)).sql("))")
 }
 
+/// The number is one of these.
+pub(crate) fn one_of_numbers(column: &'static str, numbers: &[i64], postgres: bool) -> Sql {
+    if postgres {
+        return Sql::new(column).sql(" = ANY(").bind(Bind::Bigs(numbers.to_vec())).sql(")");
+    }
+    if numbers.len() <= FEW {
+        return list(column, numbers.iter().map(|number| (*number).into()));
+    }
+    let all = numbers.iter().map(i64::to_string).collect::<Vec<String>>().join(",");
+    Sql::new(column).sql(" IN (SELECT value FROM json_each(").bind(format!("[{all}]")).sql("))")
+}
+
 /// A list of texts as JSON.
 fn json(keys: &[String]) -> String {
     let mut text = String::from("[");

@@ -1,5 +1,6 @@
 //! What an interaction can do inside its one transaction.
 
+pub(crate) mod bodies;
 pub mod effective_label;
 mod ending;
 mod entries;
@@ -33,6 +34,7 @@ use crate::entry_row::EntryRow;
 use crate::error::{StoreError, is_in_trouble, is_overtaken};
 use crate::rows::Head;
 use crate::statement::{Sql, Statement};
+use bodies::BodiesLeft;
 use explain::Noted;
 use recall::Recall;
 use shared_versions::SharedVersions;
@@ -61,6 +63,8 @@ pub struct Transaction<'a> {
     head: Option<LookedUp>,
     /// What callers' statements may still take.
     pub(crate) left_to_callers: Left,
+    /// How many bytes of bodies pages may still hand out.
+    bodies: BodiesLeft,
     /// The state of all data that it began with, on the embedded database; none if that is in doubt.
     pub(crate) state: Option<u64>,
     /// Up to which event the log is entered by patient and by agent, on the embedded database; none if that is to be looked up.
@@ -116,6 +120,7 @@ impl<'a> Transaction<'a> {
             overtaken: false,
             head: None,
             left_to_callers: Left::unbounded(),
+            bodies: BodiesLeft::unbounded(),
             state: None,
             watermark: None,
             only_writer: false,
@@ -175,6 +180,7 @@ impl<'a> Transaction<'a> {
     /// Begins another's work in the same transaction: what was left of the last one's budgets is not this one's.
     pub(crate) fn renew_budgets(&mut self) {
         self.left_to_callers = Left::unbounded();
+        self.bodies = BodiesLeft::unbounded();
         self.label_steps = self.shared.label_steps;
         self.relabelled = false;
     }
@@ -234,6 +240,16 @@ impl<'a> Transaction<'a> {
         U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + Debug + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
+        self.rows_while(sql, |_| true)
+    }
+
+    /// The same as far as the rows are wanted, the first included that ends it.
+    pub(crate) fn rows_while<T, U>(&mut self, sql: Sql, go_on: impl FnMut(&mut U) -> bool) -> Result<Vec<U>, StoreError>
+    where
+        T: 'static,
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + Debug + 'static,
+        Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
+    {
         self.flush()?;
         self.spend()?;
         self.statements += 1;
@@ -241,7 +257,7 @@ impl<'a> Transaction<'a> {
             noted.statements.push(sql.clone());
         }
         let again = self.recall.is_some().then(|| (sql.clone(), self.left_to_callers.is_paid()));
-        let found = self.connection.rows::<T, U>(sql).map_err(|error| self.failed(error))?;
+        let found = self.connection.rows_while::<T, U>(sql, go_on).map_err(|error| self.failed(error))?;
         self.fetched += u64::try_from(found.len()).unwrap_or(u64::MAX);
         if let (Some(recall), Some((sql, paid))) = (&mut self.recall, again) {
             recall.note::<T, U>(sql, paid, &found);
@@ -294,14 +310,28 @@ impl<'a> Transaction<'a> {
     }
 
     /// Like [`Transaction::rows`], for a statement whose shape a caller chose.
-    pub(crate) fn rows_of_any_shape<T, U>(&mut self, mut sql: Sql) -> Result<Vec<U>, StoreError>
+    pub(crate) fn rows_of_any_shape<T, U>(&mut self, sql: Sql) -> Result<Vec<U>, StoreError>
+    where
+        T: 'static,
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + Debug + 'static,
+        Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
+    {
+        self.rows_of_any_shape_while(sql, |_| true)
+    }
+
+    /// The same as far as the rows are wanted, the first included that ends it.
+    pub(crate) fn rows_of_any_shape_while<T, U>(
+        &mut self,
+        mut sql: Sql,
+        go_on: impl FnMut(&mut U) -> bool,
+    ) -> Result<Vec<U>, StoreError>
     where
         T: 'static,
         U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + Debug + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
         self.connection.bounded(&mut sql);
-        self.paid(|transaction| transaction.rows(sql))
+        self.paid(|transaction| transaction.rows_while(sql, go_on))
     }
 
     /// Runs a statement that answers with one column of numbers.

@@ -17,15 +17,20 @@ use crate::transaction::Transaction;
 use crate::transaction::effective_label::Written;
 use crate::transaction::entries::OR_FAIL;
 
+/// The columns of [`Version`] but for the body, on the alias `r`, after the key.
+pub(super) const BEFORE_BODY: &str =
+    ", r.type, r.id, r.version, r.updated, r.method, r.deleted, r.patient, r.patients, r.author, r.labels";
+
 /// The columns of [`Version`], on the alias `r`, after the key.
 const COLUMNS: &str =
     ", r.type, r.id, r.version, r.updated, r.method, r.deleted, r.patient, r.patients, r.author, r.labels, r.body";
 
-type Columns = (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text, Text);
+pub(super) type Columns =
+    (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text, Text);
 /// A row of [`COLUMNS`], after its key.
 #[derive(Debug, Queryable)]
-struct VersionRow {
-    key: i64,
+pub(super) struct VersionRow {
+    pub(super) key: i64,
     resource_type: i16,
     id: String,
     version: i64,
@@ -36,11 +41,11 @@ struct VersionRow {
     patients: i16,
     author: String,
     labels: String,
-    body: String,
+    pub(super) body: String,
 }
 
 impl VersionRow {
-    fn version(self) -> Result<Version, StoreError> {
+    pub(super) fn version(self) -> Result<Version, StoreError> {
         let number = self.resource_type;
         let resource_type = ResourceType::from_number(number)
             .ok_or_else(|| StoreError::Internal(format!("a stored row has the unknown type {number}")))?;
@@ -159,14 +164,6 @@ impl Transaction<'_> {
         let sql = Sql::new("SELECT ").sql(rows.key()).sql(COLUMNS).sql(", r.digest FROM ").sql(rows.table());
         let found = self.rows::<(Columns, BigInt), (VersionRow, i64)>(sql.sql(" r WHERE ").append(condition))?;
         found.into_iter().map(|(row, digest)| Ok((row.version()?, digest))).collect()
-    }
-
-    /// Current versions whose keys a subquery `t` chose; `from` is all that follows `FROM`.
-    pub(crate) fn page_of(&mut self, from: Sql) -> Result<Vec<Version>, StoreError> {
-        let sql = Sql::new("SELECT ").sql(Rows::Current.key()).sql(COLUMNS).sql(" FROM ").append(from);
-        let rows = self.rows_of_any_shape::<Columns, VersionRow>(sql)?;
-        deadline::charge(rows.iter().map(|row| row.body.len()).sum());
-        rows.into_iter().map(VersionRow::version).collect()
     }
 
     /// The keys of all patients in whose records a version is.

@@ -192,6 +192,7 @@ impl Names<'_, '_, '_> {
         let queries = [TypeQuery { resource_type: role, record: None, predicate: held.and(permit) }];
         let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit: MOST_ROLES };
         let (found, _) = self.session.transaction.page(&wanted)?;
+        found.iter().for_each(|version| self.session.transaction.let_go(version));
         let mut places: Vec<String> = Vec::new();
         for version in found {
             let value = access::stored(&version)?;

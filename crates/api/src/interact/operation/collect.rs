@@ -9,7 +9,7 @@ use concord_fhir::json::Value;
 use concord_fhir::literal::Literal;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
-use concord_store::include::Linked;
+use concord_store::include::{Along, Linked};
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
@@ -101,7 +101,8 @@ pub(super) fn along(
             let ids: Vec<String> = ids.into_iter().collect();
             for chunk in ids.chunks(VALUES).filter(|_| permit != Predicate::None) {
                 let room = most.saturating_sub(held.len());
-                let mut found = session.transaction.linked(named, Linked::Ids(chunk), &permit, room)?;
+                let along = Along { limit: room, shown: room, is_known: &|_| false };
+                let mut found = session.transaction.linked(named, Linked::Ids(chunk), &permit, &along)?;
                 access::unnamed::leave_out(session, found.iter_mut().collect(), None)?;
                 for version in found {
                     let one = Held::of(version)?;

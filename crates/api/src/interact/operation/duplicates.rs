@@ -59,11 +59,11 @@ fn groups(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<V
     };
     let meant = readings::meant(session.service, session.call, input, session.transaction.now)?;
     let query = readings::type_queries(session, &meant, Predicate::All)?;
-    let (versions, more) = readings::newest(session.transaction, query, MOST_READINGS)?;
     let mut read = Vec::new();
-    for version in &versions {
+    let (versions, more) = readings::each_newest(session.transaction, query, MOST_READINGS, |version| {
         read.extend(reading(version)?);
-    }
+        Ok(())
+    })?;
     read.sort_by(|one, other| (&one.numbers, one.at).cmp(&(&other.numbers, other.at)));
     let near = |one: &Reading, other: &Reading| one.numbers == other.numbers && other.at - one.at <= minutes * 60_000;
     let mut answer: Vec<build::Parameter> = read.chunk_by(near).filter(|group| group.len() > 1).map(proposed).collect();

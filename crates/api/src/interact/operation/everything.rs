@@ -142,7 +142,7 @@ fn page(session: &mut Session<'_, '_>, asked: &EverythingInput) -> Result<Page, 
             // The page is full: the next one begins at the start of this part, if there is anything in it.
             (false, 0) => {
                 let (first, _) =
-                    session.transaction.page(&PageRequest { queries: &queries, sort: &[], after: None, limit: 1 })?;
+                    session.transaction.piece(&PageRequest { queries: &queries, sort: &[], after: None, limit: 1 })?;
                 (Vec::new(), (!first.is_empty()).then_some(Position { values: Vec::new(), key: 0 }))
             }
             _ => session.transaction.page(&PageRequest {

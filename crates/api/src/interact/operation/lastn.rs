@@ -5,6 +5,7 @@ use concord_fhir::index::ParameterId;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_store::rows::Version;
+use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
 use crate::interact::access;
@@ -65,7 +66,7 @@ fn found(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<Ve
         let query = readings::type_queries(session, &meant, of_code)?;
         let (newest, _) = readings::newest(session.transaction, query, most)?;
         if !newest.is_empty() {
-            join(&mut kinds, newest);
+            join(session.transaction, &mut kinds, newest);
         }
     }
     let mut versions = Vec::new();
@@ -79,22 +80,24 @@ fn found(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<Ve
         remarks.push(Issue::remark(Severity::Warning, IssueCode::TooCostly, text));
     }
     let total = i64::try_from(versions.len()).ok();
-    let page = Page { versions: versions.clone(), included: Vec::new(), remarks, total, next: None };
-    Ok((Output::Page(page), versions, meant.patient))
+    let told = versions.iter().map(Version::without_body).collect();
+    let page = Page { versions, included: Vec::new(), remarks, total, next: None };
+    Ok((Output::Page(page), told, meant.patient))
 }
 
 /// The readings of a kind with their times.
 struct Kind(Vec<(f64, Version)>);
 
 /// Adds readings of one code; a kind that has one of them already is the same kind.
-fn join(kinds: &mut Vec<Kind>, newest: Vec<Version>) {
+fn join(transaction: &mut Transaction<'_>, kinds: &mut Vec<Kind>, newest: Vec<Version>) {
     let shared = |kind: &Kind| kind.0.iter().any(|(_, known)| newest.iter().any(|one| one.key == known.key));
     let (same, others): (Vec<Kind>, Vec<Kind>) = kinds.drain(..).partition(shared);
     *kinds = others;
     let mut all: Vec<(f64, Version)> = same.into_iter().flat_map(|kind| kind.0).collect();
     for version in newest {
-        if !all.iter().any(|(_, known)| known.key == version.key) {
-            all.push((time(&version), version));
+        match all.iter().any(|(_, known)| known.key == version.key) {
+            true => transaction.let_go(&version),
+            false => all.push((time(&version), version)),
         }
     }
     kinds.push(Kind(all));

@@ -77,7 +77,7 @@ pub(super) fn type_queries(
     record::type_queries(session, OBSERVATION, &meant.patient, wanted)
 }
 
-/// The newest readings first, at most `most`, and whether there are more.
+/// The newest readings for an answer, the newest first, at most `most`, and whether there are more.
 pub(super) fn newest(
     transaction: &mut Transaction<'_>,
     query: Option<TypeQuery>,
@@ -85,12 +85,10 @@ pub(super) fn newest(
 ) -> Result<(Vec<Version>, bool), ApiError> {
     let Some(query) = query else { return Ok((Vec::new(), false)) };
     let queries = [query];
-    let sort = [Sort { by: SortBy::Range(ParameterId::of("Observation.date")), descending: true }];
     let mut found: Vec<Version> = Vec::new();
     let mut after: Option<Position> = None;
     loop {
-        let room = u32::try_from(most.saturating_sub(found.len())).unwrap_or(CHUNK).min(CHUNK);
-        let wanted = PageRequest { queries: &queries, sort: &sort, after: after.as_ref(), limit: room };
+        let wanted = newest_first(&queries, after.as_ref(), most.saturating_sub(found.len()));
         let (page, next) = transaction.page(&wanted)?;
         found.extend(page);
         match next {
@@ -99,6 +97,41 @@ pub(super) fn newest(
             next => after = next,
         }
     }
+}
+
+/// Looks at the newest readings first, at most `most`, each of which is let go of but for what it is besides its body; these, and
+/// whether there are more.
+pub(super) fn each_newest(
+    transaction: &mut Transaction<'_>,
+    query: Option<TypeQuery>,
+    most: usize,
+    mut look: impl FnMut(&Version) -> Result<(), ApiError>,
+) -> Result<(Vec<Version>, bool), ApiError> {
+    let Some(query) = query else { return Ok((Vec::new(), false)) };
+    let queries = [query];
+    let mut found: Vec<Version> = Vec::new();
+    let mut after: Option<Position> = None;
+    loop {
+        let wanted = newest_first(&queries, after.as_ref(), most.saturating_sub(found.len()));
+        let (piece, next) = transaction.piece(&wanted)?;
+        for mut version in piece {
+            look(&version)?;
+            version.body = String::new();
+            found.push(version);
+        }
+        match next {
+            None => return Ok((found, false)),
+            Some(_) if found.len() >= most => return Ok((found, true)),
+            next => after = next,
+        }
+    }
+}
+
+/// The newest first, so many at a time.
+fn newest_first<'q>(queries: &'q [TypeQuery], after: Option<&'q Position>, room: usize) -> PageRequest<'q> {
+    const SORT: [Sort; 1] = [Sort { by: SortBy::Range(ParameterId::of("Observation.date")), descending: true }];
+    let limit = u32::try_from(room).unwrap_or(CHUNK).min(CHUNK);
+    PageRequest { queries, sort: &SORT, after, limit }
 }
 
 /// Runs such an operation: what it has read is told in the log to the patient.

@@ -73,22 +73,22 @@ fn trend(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<Ve
     };
     let meant = readings::meant(session.service, session.call, input, session.transaction.now)?;
     let query = readings::type_queries(session, &meant, Predicate::All)?;
-    let (versions, more) = readings::newest(session.transaction, query, MOST_READINGS)?;
-    if more {
-        let text = format!("a trend is made of {MOST_READINGS} readings at most: ask for a shorter time by `date`");
-        return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::TooCostly, text)]));
-    }
     let mut series: BTreeMap<(String, String), Series> = BTreeMap::new();
-    for version in &versions {
+    let (versions, more) = readings::each_newest(session.transaction, query, MOST_READINGS, |version| {
         let value = access::stored(version)?;
         // A reading that does not say its day is in no part of the trend.
         let Some(day) = readings::taken(&value).and_then(|text| text.get(..10)?.parse::<NaiveDate>().ok()) else {
-            continue;
+            return Ok(());
         };
         for number in readings::numbers(&value) {
             let key = (number.code.clone(), number.unit.clone());
             series.entry(key).or_insert_with(|| Series::of(&number)).add(period.start(day), number);
         }
+        Ok(())
+    })?;
+    if more {
+        let text = format!("a trend is made of {MOST_READINGS} readings at most: ask for a shorter time by `date`");
+        return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::TooCostly, text)]));
     }
     let answer = series.into_values().map(Series::parameter).collect();
     Ok((Output::Value(build::parameters(answer)?), versions, meant.patient))

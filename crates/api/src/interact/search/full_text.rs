@@ -29,20 +29,20 @@ pub(crate) fn narrowed(
         return Ok(query);
     }
     let place = std::slice::from_ref(&query);
-    let (mut found, mut read, mut after) = (Vec::new(), 0, None);
+    let (mut found, mut read, mut after) = (Vec::new(), 0_usize, None);
     loop {
         let wanted = PageRequest { queries: place, sort: &[], after: after.as_ref(), limit: AT_ONCE };
-        let (versions, next) = transaction.page(&wanted)?;
+        let (versions, next) = transaction.piece(&wanted)?;
+        read += versions.len();
         for version in versions {
             let resource = version.resource()?;
             if words.iter().all(|words| words.are_in(&resource)) {
                 found.push(version.id);
             }
         }
-        read += AT_ONCE;
         match next {
             None => break,
-            Some(_) if read >= MOST_READ => return Err(too_many(first)),
+            Some(_) if read >= MOST_READ as usize => return Err(too_many(first)),
             Some(_) => after = next,
         }
     }

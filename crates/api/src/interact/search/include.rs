@@ -11,7 +11,7 @@ use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::{Kind, Parameter, Registry, ResourceType, canonical_url, refers_by_url};
 use concord_fhir::search::{Include, Query};
-use concord_store::include::Linked;
+use concord_store::include::{Along, Linked};
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
@@ -52,14 +52,14 @@ pub(crate) fn included(
         found: Vec::new(),
         cut: false,
     };
-    let mut from: Vec<Version> = matches.to_vec();
+    let mut from: Vec<Version> = matches.iter().map(Version::without_body).collect();
     for round in 0..MOST_ROUNDS {
         let before = search.found.len();
         for include in query.include.iter().filter(|include| round == 0 || include.iterate) {
             search.follow(session, *include, &from)?;
         }
         // What an include without `:iterate` has brought is where the others go on from.
-        from = search.found.get(before..).unwrap_or_default().to_vec();
+        from = search.found.get(before..).unwrap_or_default().iter().map(Version::without_body).collect();
         if from.is_empty() || search.cut || !query.include.iter().any(|include| include.iterate) {
             break;
         }
@@ -211,10 +211,9 @@ impl Inclusion<'_> {
         }
         // Some may be in the answer already, and one more tells whether there are more.
         let most = MOST_INCLUDED + 1 + self.known.len();
-        for version in session.transaction.linked(target, linked, &permit, most)? {
-            if self.known.contains(&version.key) {
-                continue;
-            }
+        let (shown, known) = (MOST_INCLUDED - self.found.len(), &self.known);
+        let along = Along { limit: most, shown, is_known: &|key| known.contains(&key) };
+        for version in session.transaction.linked(target, linked, &permit, &along)? {
             if self.found.len() >= MOST_INCLUDED {
                 self.cut = true;
                 return Ok(());

@@ -142,6 +142,7 @@ fn findable(
     let queries = [TypeQuery { resource_type, record: None, predicate }];
     let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit: MOST };
     let (found, more) = session.transaction.page(&wanted)?;
+    found.iter().for_each(|version| session.transaction.let_go(version));
     Ok(more.is_none().then_some(found))
 }
 
