@@ -207,14 +207,19 @@ mod tests {
 
     /// What nothing may name to somebody in the care of whom the patient is, with these provisions in a Consent for them.
     fn unnamed(who: &str, inner: &str, action: Action, purpose: Option<Purpose>) -> Predicate {
+        unnamed_by(who, &format!(r#""type":"permit","provision":[{inner}]"#), action, purpose)
+    }
+
+    /// The same with this outermost one.
+    fn unnamed_by(who: &str, outer: &str, action: Action, purpose: Option<Purpose>) -> Predicate {
         let text = format!(
             r#"[{{"resourceType":"CareTeam","id":"t","status":"active","subject":{{"reference":"Patient/p1"}},
             "participant":[{{"member":{{"reference":"Practitioner/gp"}}}}]}},
             {{"resourceType":"RelatedPerson","id":"c1","patient":{{"reference":"Patient/p1"}}}},
             {{"resourceType":"Consent","id":"c","status":"active","scope":{{"coding":[{{
             "system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}}]}},
-            "patient":{{"reference":"Patient/p1"}},"provision":{{"type":"permit","actor":[{{
-            "reference":{{"reference":"{who}"}}}}],"provision":[{inner}]}}}}]"#
+            "patient":{{"reference":"Patient/p1"}},"provision":{{"actor":[{{
+            "reference":{{"reference":"{who}"}}}}],{outer}}}}}]"#
         );
         let value = json::parse(text.as_bytes(), &Limits::default()).unwrap().into_owned();
         let Value::Array(resources) = value else { panic!("a list") };
@@ -253,6 +258,13 @@ mod tests {
         }
         let own = unnamed("Practitioner/gp", DENIED, Action::Read, None);
         assert!(!own.holds(&data("Condition", "Practitioner/gp", "p1")), "who wrote it keeps it");
+    }
+
+    #[test]
+    fn what_a_consent_denies_as_a_whole_is_named_by_nothing_either() {
+        let outer = DENIED.trim_start_matches('{').trim_end_matches('}');
+        let denied = unnamed_by("Practitioner/gp", outer, Action::Read, None);
+        assert!(denied.holds(&data("Condition", "", "p1")) && !denied.holds(&data("Procedure", "", "p1")));
     }
 
     #[test]

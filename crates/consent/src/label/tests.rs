@@ -116,6 +116,7 @@ fn an_unknown_label_permits_nothing_and_denies_everything() {
         Coding { system: LEVEL.into(), code: Some("X".into()) },
         Coding { system: String::new(), code: Some("R".into()) },
         Coding { system: ACT.into(), code: None },
+        Coding { system: ACT.into(), code: Some("mh".into()) },
     ] {
         let unknown = std::slice::from_ref(&unknown);
         assert_eq!(covered_at_least(unknown), Predicate::None);

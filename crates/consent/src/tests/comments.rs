@@ -166,7 +166,13 @@ fn what_one_patient_shares_opens_no_comment_in_the_record_of_another() {
         Entries { patients: vec!["p2".to_owned()], ..naming("p2", r#""about":[{"reference":"Observation/bp"}]"#) };
     let theirs =
         Entries { patients: vec!["p2".to_owned()], ..entries(r#"{"resourceType":"Observation","id":"theirs"}"#) };
-    all.extend([elsewhere, theirs, naming("theirs", r#""about":[{"reference":"Observation/theirs"}]"#)]);
+    // Nor one about what is in both records.
+    let both = vec!["p1".to_owned(), "p2".to_owned()];
+    let of_both = Entries { patients: both, ..entries(r#"{"resourceType":"Observation","id":"of-both"}"#) };
+    let about_both = naming("about-both", r#""about":[{"reference":"Observation/of-both"}]"#);
+    let about_both = Entries { patients: vec!["p2".to_owned()], ..about_both };
+    all.extend([elsewhere, theirs, of_both, about_both]);
+    all.push(naming("theirs", r#""about":[{"reference":"Observation/theirs"}]"#));
     assert!(shown(&shared_but_for(""), &all).is_empty());
 }
 
@@ -189,4 +195,91 @@ fn of_a_comment_about_several_things_each_counts_that_is_denied() {
     let shared = |denied: &str| sharing(&["Observation", "Condition"], denied);
     assert_eq!(shown(&shared(""), &all), ["one", "both"]);
     assert_eq!(shown(&shared(&class("Condition")), &all), ["one"]);
+}
+
+/// Consents of p1, each by its id, with these provisions.
+fn saying(consents: &[(&str, String)]) -> Facts {
+    let consent = |(id, provision): &(&str, String)| {
+        value(&format!(
+            r#"{{"resourceType":"Consent","id":"{id}","status":"active","scope":{{"coding":[{{
+            "system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}}]}},
+            "patient":{{"reference":"Patient/p1"}},"provision":{{{provision}}}}}"#
+        ))
+    };
+    let related = value(r#"{"resourceType":"RelatedPerson","id":"c1","patient":{"reference":"Patient/p1"}}"#);
+    let resources: Vec<Value<'_>> = [related].into_iter().chain(consents.iter().map(consent)).collect();
+    facts(&resources)
+}
+
+/// What permits a type to the carer, with a denial inside.
+fn except(of_type: &str, excepted: &str) -> String {
+    format!(r#"{CARER},{}"#, to_all_except(of_type, excepted))
+}
+
+fn to_all_except(of_type: &str, excepted: &str) -> String {
+    format!(r#""type":"permit",{},"provision":[{{"type":"deny",{}}}]"#, class(of_type), class(excepted))
+}
+
+const CARER: &str = r#""actor":[{"reference":{"reference":"RelatedPerson/c1"}}]"#;
+
+/// What speaks about a Condition and about a Procedure: by its id, a message and a list about each.
+fn that_speak() -> Vec<Entries> {
+    let mut all = vec![
+        entries(r#"{"resourceType":"Condition","id":"asthma","subject":{"reference":"Patient/p1"}}"#),
+        entries(r#"{"resourceType":"Procedure","id":"scan","subject":{"reference":"Patient/p1"}}"#),
+    ];
+    for of_type in ["Communication", "List"] {
+        for about in ["Condition/asthma", "Procedure/scan"] {
+            let id = format!("{of_type}-{}", about.split('/').next().unwrap());
+            all.push(entries(&format!(
+                r#"{{"resourceType":"{of_type}","id":"{id}","subject":{{"reference":"Patient/p1"}},
+                "extension":[{{"url":"x","valueReference":{{"reference":"{about}"}}}}]}}"#
+            )));
+        }
+    }
+    all
+}
+
+/// What of these the carer reads.
+fn read(facts: &Facts, all: &[Entries]) -> Vec<String> {
+    let is_read = |one: &&Entries| {
+        let decision = decided(facts, "RelatedPerson/c1", "user/*.rs", Action::Read, Some(one.resource_type));
+        decision.permit.holds_among(one, all)
+    };
+    all.iter().filter(is_read).map(|one| one.id.clone()).collect()
+}
+
+/// What one provision excepts is excepted from what that permits, and from nothing that another permits.
+#[test]
+fn an_exception_is_one_from_what_it_stands_in() {
+    let consents = [("a", except("Communication", "Condition")), ("b", except("List", "Procedure"))];
+    assert_eq!(read(&saying(&consents), &that_speak()), ["Communication-Procedure", "List-Condition"]);
+}
+
+/// Of the same data, each exception stands for those whom its provision names: what is permitted to the carer in person undoes one
+/// for everybody, and none for the carer.
+#[test]
+fn an_exception_is_undone_by_what_names_the_caller_more_closely_alone() {
+    let (everybodys, carers) = (to_all_except("Communication", "Condition"), except("Communication", "Procedure"));
+    let permit = |of_type: &str| format!(r#"{CARER},"type":"permit",{}"#, class(of_type));
+    for (first, second) in [(&everybodys, &carers), (&carers, &everybodys)] {
+        let mut consents = vec![("a", first.clone()), ("b", second.clone())];
+        consents.extend([("c", permit("Condition")), ("d", permit("Procedure"))]);
+        assert_eq!(read(&saying(&consents), &that_speak()), ["asthma", "scan", "Communication-Condition"]);
+    }
+}
+
+/// The reason names every Consent that denies what is spoken about, and no other.
+#[test]
+fn what_speaks_about_denied_data_is_denied_by_the_consents_that_deny_that() {
+    let label = r#""securityLabel":[{"system":"urn:x","code":"MH"}]"#;
+    let facts = saying(&[
+        ("a", except("Communication", "Condition")),
+        ("b", format!(r#"{CARER},"type":"deny",{}"#, class("Procedure"))),
+        ("c", format!(r#"{CARER},"type":"permit",{}"#, class("List"))),
+        ("d", format!(r#""type":"deny",{label}"#)),
+    ]);
+    let decision = decided(&facts, "RelatedPerson/c1", "user/*.rs", Action::Read, ResourceType::parse("Communication"));
+    let reason = decision.reasons.iter().find(|reason| reason.rule == "consent.deny-of-other").unwrap();
+    assert_eq!(reason.rests_on, ["Consent/a", "Consent/b"]);
 }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use concord_fhir::json;
 use concord_fhir::registry::ResourceType;
 
 use crate::TOO_MUCH;
+use crate::combine::MOST_ASKED;
 use crate::decide;
-use crate::facts::{ConsentFacts, Facts, GivenBy, PatientFacts};
+use crate::facts::{ConsentFacts, Effect, Facts, GivenBy, PatientFacts, Period};
+use crate::purpose::Purpose;
 use crate::request::{Action, Request};
 use crate::tests::cases::{NOW, caller};
 
@@ -68,6 +71,62 @@ fn more_than_can_be_evaluated_closes_one_record() {
     // What they wrote themselves they keep.
     let closed = permit.replace("in the record of Patient/p1 and written by Practitioner/gp", "");
     assert!(!closed.contains("Patient/p1"), "{permit}");
+}
+
+/// A patient whose Consents ask as much as can be evaluated, and one that is over and would ask for one more. What is over is
+/// counted and says nothing, which is told at once.
+fn as_much_as_can_be_evaluated() -> (PatientFacts, ConsentFacts) {
+    let over = |rules: &[String]| {
+        let mut consent = consent("p1", 1, rules);
+        consent.root.effect = Effect::Deny;
+        let end = json::Value::object([("end", json::Value::string("2000-01-01"))]);
+        consent.root.period = Period::of(Some(&end));
+        consent.root.actors.clear();
+        consent
+    };
+    let mut patient = PatientFacts { patient: "p1".to_owned(), ..PatientFacts::default() };
+    patient.consents.push(consent("p1", 0, &[]));
+    let many: Vec<String> = (0..199).map(|code| rule(code, "")).collect();
+    for rules in [many.as_slice(), &[]] {
+        let each = PatientFacts { consents: vec![over(rules)], ..PatientFacts::default() }.asks();
+        while patient.asks() + each <= MOST_ASKED {
+            patient.consents.push(over(rules));
+        }
+    }
+    (patient, over(&[]))
+}
+
+fn of_one(patient: &PatientFacts) -> Facts {
+    Facts { patients: vec![Arc::new(patient.clone())], ..Facts::default() }
+}
+
+#[test]
+fn the_most_that_can_be_evaluated_is() {
+    let (mut patient, one_more) = as_much_as_can_be_evaluated();
+    assert_eq!((patient.asks(), asked(&of_one(&patient), "Observation").2), (MOST_ASKED, false));
+    patient.consents.push(one_more);
+    assert_eq!((patient.asks(), asked(&of_one(&patient), "Observation").2), (MOST_ASKED + 1, true));
+}
+
+/// An emergency opens a record of which more is said than can be evaluated, unless something of it is about emergencies.
+#[test]
+fn more_than_can_be_evaluated_closes_a_record_in_an_emergency_where_it_names_one() {
+    let purpose = |code: &str| {
+        format!(r#","purpose":[{{"system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"{code}"}}]"#)
+    };
+    for (named, opens) in [("", true), (purpose("TREAT").as_str(), true), (purpose("BTG").as_str(), false)] {
+        let (mut patient, one_more) = as_much_as_can_be_evaluated();
+        patient.consents.push(one_more);
+        patient.consents.insert(0, consent("p1", 2, &[rule(0, named)]));
+        let caller = caller("Practitioner/gp", "user/*.rs", None);
+        let (resource_type, reason) =
+            (ResourceType::parse("Observation"), Some("unconscious in the emergency department"));
+        let purpose = Some(Purpose::BREAK_GLASS);
+        let request = Request { caller: &caller, action: Action::Read, resource_type, purpose, reason };
+        let decision = decide(&request, &of_one(&patient), NOW);
+        let told = |rule: &str| decision.reasons.iter().any(|reason| reason.rule == rule);
+        assert_eq!((told("break-glass"), told("break-glass.refused")), (opens, !opens), "{named}");
+    }
 }
 
 #[test]

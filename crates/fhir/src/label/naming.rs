@@ -210,6 +210,24 @@ mod tests {
             (r#""extension":[{"url":"x","valueAttachment":{"url":"Condition/it#p","title":"asthma"}}]"#, ""),
             (r#""extension":[{"url":"x","valueUri":"Condition/it"}]"#, ""),
             (r#""_status":{"extension":[{"url":"x","valueReference":{"reference":"Condition/it"}}]}"#, ""),
+            // What has something else to say stays.
+            (
+                r#""extension":[{"url":"x","valueCode":"c","_valueCode":{"extension":[{"url":"y","valueReference":{"reference":"Condition/it"}}]}}]"#,
+                r#","extension":[{"url":"x","valueCode":"c"}]"#,
+            ),
+            (r#""extension":[{"id":"i","url":"x","valueReference":{"reference":"Condition/it"}}]"#, ""),
+            (
+                r#""extension":[{"id":"i","url":"x","extension":[{"url":"y","valueReference":{"reference":"Condition/it"}}]}]"#,
+                "",
+            ),
+            (
+                r#""serviceProvider":{"id":"i","extension":[{"url":"x","valueReference":{"reference":"Condition/it"}}]}"#,
+                r#","serviceProvider":{"id":"i"}"#,
+            ),
+            (
+                r#""statusHistory":[{"status":"planned","_status":{"extension":[{"url":"x","valueReference":{"reference":"Condition/it"}}]}}]"#,
+                r#","statusHistory":[{"status":"planned"}]"#,
+            ),
             (
                 r#""subject":{"reference":"Condition/it"},"serviceProvider":{"reference":"Organization/o"}"#,
                 r#","serviceProvider":{"reference":"Organization/o"}"#,
@@ -229,6 +247,17 @@ mod tests {
             without(inner, "Condition/it"),
             r#"{"resourceType":"MedicationRequest","contained":[{"resourceType":"Procedure","id":"p"}]}"#
         );
+    }
+
+    /// An address that is taken out of a list takes what stands beside all of them with it, which would stand beside others.
+    #[test]
+    fn nothing_stands_beside_another_value_than_before() {
+        let text = r#"{"resourceType":"CarePlan","instantiatesUri":["Condition/it","http://x.example/a"],"_instantiatesUri":[{"id":"a"},{"id":"b"}]}"#;
+        assert_eq!(
+            without(text, "Condition/it"),
+            r#"{"resourceType":"CarePlan","instantiatesUri":["http://x.example/a"]}"#
+        );
+        assert_eq!(without(text, "Condition/other"), text);
     }
 
     #[test]

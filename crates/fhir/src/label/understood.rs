@@ -224,4 +224,12 @@ mod tests {
             assert!(codes.is_sorted(), "{codes:?}");
         }
     }
+
+    /// The label that stands for others hides and is handed on as those are: in the system whose codes all hide.
+    #[test]
+    fn what_stands_for_a_label_that_is_not_understood_is_one_of_our_own() {
+        let key = not_understood();
+        assert_eq!(key.split_once(SEPARATOR), Some((NOT_UNDERSTOOD, OWN_SYSTEM)));
+        assert!(crate::label::hands_on(&key));
+    }
 }
