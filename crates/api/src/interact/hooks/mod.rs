@@ -128,6 +128,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) previous: Option<&'a Previous<'a>>,
 }
 
+    /// The version in whose place it comes.
+    pub(crate) old: Option<&'a Version>,
 /// What stores a companion.
 pub(crate) type StoreAccompanying = Box<dyn FnOnce(&mut Session<'_, '_>, &Version) -> Result<(), ApiError>>;
 

@@ -125,7 +125,7 @@ fn apply_rules(
     let writer = access::writer(session)?;
     let settings = session.service.rules();
     if let Some(complete) = hooks.complete {
-        complete(session, &Draft { resource_type, id: place.id, previous: place.previous }, value)?;
+        complete(session, &Draft { resource_type, id: place.id, old: place.old, previous: place.previous }, value)?;
     }
     let now = session.transaction.now;
     let reviewed = match session.call.caller.actor {
