@@ -80,6 +80,7 @@ mod plans;
 mod power_by_consent;
 mod power_by_naming;
 mod power_by_office;
+mod power_by_signing;
 mod power_by_writing;
 mod profiles;
 mod protection_by_definition;

@@ -596,6 +596,14 @@ async fn what_the_law_gives_stays_the_systems(concord: &Concord) {
     }
 }
 
+/// That a professional has looked at Amina, in the words of somebody.
+fn event(whose: &str) -> Value {
+    json!({"resourceType": "AuditEvent",
+        "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
+        "recorded": "2026-11-30T03:00:00Z", "agent": [{"who": {"reference": "Practitioner/gp"}, "requestor": true}],
+        "source": {"observer": {"display": format!("the hospital of {whose}")}}, "entity": [{"what": {"reference": "Patient/amina"}}]})
+}
+
 /// A system that nobody has registered says for nobody who they are, what they wrote or what they did, and changes what it wrote itself.
 async fn an_unregistered_system_speaks_for_itself(concord: &Concord) {
     people::arrive(concord).await;
@@ -604,6 +612,7 @@ async fn an_unregistered_system_speaks_for_itself(concord: &Concord) {
         client_id: "nobody-knows-it".to_owned(),
         // Not every right there is: an issuer that gives that vouches for it.
         scope: [
+            "AuditEvent",
             "CareTeam",
             "Consent",
             "Device",
@@ -662,9 +671,21 @@ async fn an_unregistered_system_speaks_for_itself(concord: &Concord) {
         without(people::consent("active", "Practitioner/gp-elsewhere", &["access"], &["Goal"]), "id"),
         json!({"resourceType": "Provenance", "target": target, "recorded": "2026-01-01T00:00:00Z",
             "agent": [{"type": {"coding": [{"code": "verifier"}]}, "who": {"reference": "Practitioner/gp"}}]}),
+        event("unknown"),
     ] {
         unknown.post(text(&resource, "/resourceType"), &resource).await.expect(403).issues();
     }
+    // What happened to a record the log says, and a registered system; by a condition and in a Bundle as well.
+    let entry = json!({"resource": event("in a Bundle"), "request": {"method": "POST", "url": "AuditEvent"}});
+    let bundle = |kind: &str| json!({"resourceType": "Bundle", "type": kind, "entry": [entry]});
+    unknown.post("", &bundle("transaction")).await.expect(403).issues();
+    let batch = unknown.post("", &bundle("batch")).await.expect(200).json();
+    assert!(text(&batch, "/entry/0/response/status").starts_with("403"), "{batch}");
+    let once = unknown.post("AuditEvent", &event("once")).header("If-None-Exist", "patient=amina&_count=1").await;
+    once.expect(403).issues();
+    let told = own.get("AuditEvent?patient=amina&_count=500").await.expect(200).text();
+    assert!(!told.contains("the hospital of"), "{told}");
+    system.create(&event("a registered system")).await;
     let device = json!({"resourceType": "Device", "patient": {"reference": "Patient/amina"}});
     let device = format!("Device/{}", own.create(&device).await);
     let named = with(system.get(&device).await.expect(200).json(), "identifier", client);

@@ -9,7 +9,9 @@ use crate::power_by_writing::meta;
 
 on_both! {
     an_office_needs_its_reason_for_every_act, a_reason_is_one_for_who_is_named, what_is_never_changed_is_not_released,
-    an_office_in_the_team_does_what_the_office_does, what_tells_of_an_emergency_stays
+    an_office_in_the_team_does_what_the_office_does, what_tells_of_an_emergency_stays,
+    whoever_broke_the_glass_does_not_review_it, a_review_is_made_by_the_server_only,
+    she_is_told_of_an_emergency_whatever_labels_a_professional_bears
 }
 
 const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
@@ -257,4 +259,138 @@ async fn what_tells_of_an_emergency_stays(concord: &Concord) {
     let place = format!("Task/{}", text(&review, "/id"));
     let closes = concord.officer("Practitioner/former", "privacy-officer").put(&place, &done);
     closes.header("x-purpose-reason", "reviewing emergency access").await.expect(200);
+}
+
+/// Breaks the glass for Amina as that professional; the review that this leads to.
+async fn broken(concord: &Concord, by: &str) -> Value {
+    let reviews = "Task?code=urn:concord:task|break-glass-review";
+    let known = concord.system().get(reviews).await.expect(200).ids();
+    let ask = concord.user(by).get(AMINA).header("x-purpose-of-use", "BTG");
+    ask.header("x-purpose-reason", "found unconscious at the bus stop").await.expect(200);
+    let found = concord.system().get(reviews).await.expect(200).matches();
+    let mut new = found.into_iter().filter(|one| !known.contains(&text(one, "/id").to_owned()));
+    new.next().expect("a review")
+}
+
+/// Whoever broke the glass reviews it in no role and by no entry of theirs, whatever office they hold; somebody else does.
+async fn whoever_broke_the_glass_does_not_review_it(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let number = |value: &str| json!([{"system": "https://fhir.hl7.org.uk/Id/gmc-number", "value": value}]);
+    let doctor = |id: &str, value: &str| json!({"resourceType": "Practitioner", "id": id, "identifier": number(value)});
+    let role = |id: &str, practitioner: Value, active: bool| {
+        json!({"resourceType": "PractitionerRole", "id": id, "active": active, "practitioner": practitioner,
+            "organization": {"reference": "Organization/surgery"}})
+    };
+    let named = |reference: &str| json!({"reference": reference});
+    for resource in [
+        doctor("one", "7654321"),
+        doctor("one-again", "7654321"),
+        doctor("other", "1234567"),
+        role("day", named("Practitioner/one"), true),
+        role("night", named("Practitioner/one"), true),
+        role("numbered", json!({"identifier": number("7654321")[0]}), true),
+        role("others", named("Practitioner/other"), true),
+    ] {
+        system.store(&resource).await;
+    }
+    let same = [
+        "Practitioner/one",
+        "Practitioner/one-again",
+        "PractitionerRole/day",
+        "PractitionerRole/night",
+        "PractitionerRole/numbered",
+    ];
+    let mut problems = Vec::new();
+    for by in same {
+        let review = broken(concord, by).await;
+        let place = format!("Task/{}", text(&review, "/id"));
+        let done = with(review, "status", json!("completed"));
+        for reviewer in same.iter().chain(&["Practitioner/other", "PractitionerRole/others"]) {
+            let officer = concord.officer(reviewer, "privacy-officer");
+            let answer = officer.put(&place, &done).header("x-purpose-reason", "reviewing emergency access").await;
+            let wanted = if reviewer.contains("other") { 200 } else { 403 };
+            if answer.status != wanted {
+                problems.push(format!("{by}, reviewed by {reviewer}: {answer}"));
+            }
+        }
+        concord.later(61 * 60_000);
+    }
+    // Nor by a role that has come to its end.
+    let review = broken(concord, "PractitionerRole/day").await;
+    system.store(&role("day", named("Practitioner/one"), false)).await;
+    let done = with(review.clone(), "status", json!("completed"));
+    let officer = concord.officer("Practitioner/one", "privacy-officer");
+    let own = officer.put(&format!("Task/{}", text(&review, "/id")), &done);
+    own.header("x-purpose-reason", "reviewing emergency access").await.expect(403).issues();
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+/// Nobody makes up a review, nor anything else that would be found as one of the server's own Tasks: anew, out of another Task, or
+/// in a Bundle.
+async fn a_review_is_made_by_the_server_only(concord: &Concord) {
+    people::arrive(concord).await;
+    let coded = |coding: Value| {
+        json!({"resourceType": "Task", "status": "requested", "intent": "order", "for": {"reference": AMINA},
+            "code": {"coding": [coding]}})
+    };
+    let kinds = [
+        json!({"system": "urn:concord:task", "code": "break-glass-review"}),
+        json!({"system": "urn:concord:task", "code": "file-in-record"}),
+        json!({"code": "break-glass-review"}),
+    ];
+    let plain = coded(json!({"code": "call-her"}));
+    for app in [concord.user(GP), concord.system(), concord.officer(GP, "privacy-officer")] {
+        let because = |ask: concord_tests::client::Ask| ask.header("X-Purpose-Reason", "a complaint of the patient");
+        let id = text(&because(app.post("Task", &plain)).await.expect(201).json(), "/id").to_owned();
+        let place = format!("Task/{id}");
+        for kind in &kinds {
+            let made_up = coded(kind.clone());
+            let changed = with(made_up.clone(), "id", json!(id));
+            let entry = json!({"resource": made_up, "request": {"method": "POST", "url": "Task"}});
+            let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]});
+            let patch = json!([{"op": "add", "path": "/code/coding/-", "value": kind}]).to_string();
+            for refused in [
+                because(app.post("Task", &made_up)).await,
+                because(app.post("Task/$validate?mode=create", &made_up)).await,
+                because(app.put(&place, &changed)).await,
+                because(app.ask(Method::PATCH, &place).body("application/json-patch+json", patch)).await,
+                because(app.post("", &bundle)).await,
+            ] {
+                let told = refused.text();
+                assert!(refused.status == 422 || told.contains("made by the server"), "{kind}: {refused}");
+                assert!(told.contains("Task.code") || told.contains("resource.code"), "{refused}");
+            }
+        }
+        assert_eq!(app.get(&place).await.expect(200).header("etag"), "W/\"1\"");
+    }
+    concord.system().put("Task/mine", &with(coded(kinds[0].clone()), "id", json!("mine"))).await.expect(422).issues();
+    // Another system's kinds are its own; and a registered system says how far a review is.
+    concord.system().create(&coded(json!({"system": "urn:hospital", "code": "break-glass-review"}))).await;
+    let review = broken(concord, "Practitioner/gp-elsewhere").await;
+    let place = format!("Task/{}", text(&review, "/id"));
+    concord.system().put(&place, &with(review, "status", json!("in-progress"))).await.expect(200);
+}
+
+/// What an entry of a professional is labelled with is about them: the message to her is not kept from her by it.
+async fn she_is_told_of_an_emergency_whatever_labels_a_professional_bears(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina) = (concord.system(), concord.patient("amina"));
+    for code in ["NOPAT", "SEX"] {
+        for place in ["Practitioner/gp-elsewhere", "Organization/surgery"] {
+            let stored = system.get(place).await.expect(200).json();
+            system.store(&with(stored, "meta", json!({"security": [{"system": ACT, "code": code}]}))).await;
+        }
+        let role = json!({"resourceType": "PractitionerRole", "id": "elsewhere", "active": true,
+            "practitioner": {"reference": "Practitioner/gp-elsewhere"}, "organization": {"reference": "Organization/surgery"},
+            "meta": {"security": [{"system": ACT, "code": code}]}});
+        system.store(&role).await;
+        for by in ["Practitioner/gp-elsewhere", "PractitionerRole/elsewhere"] {
+            let told = amina.get("Communication?category=alert").await.expect(200).ids().len();
+            broken(concord, by).await;
+            let now = amina.get("Communication?category=alert").await.expect(200).matches();
+            assert_eq!(now.len(), told + 1, "{code}, {by}");
+            concord.later(61 * 60_000);
+        }
+    }
 }

@@ -171,7 +171,9 @@ async fn patched(app: &App, place: &str, from: &Value, to: &Value) -> Answer {
     for name in from.keys().filter(|name| !to.contains_key(*name)) {
         patch.push(json!({"op": "remove", "path": format!("/{name}")}));
     }
-    app.ask(Method::PATCH, place).body("application/json-patch+json", Value::from(patch).to_string()).await
+    let seen = format!("W/\"{}\"", from["meta"]["versionId"].as_str().unwrap_or_default());
+    let ask = app.ask(Method::PATCH, place).body("application/json-patch+json", Value::from(patch).to_string());
+    ask.header("If-Match", &seen).await
 }
 
 /// Whoever negotiates a Goal gives their own word and proposes what it says; labels, text, meta and extensions

@@ -55,6 +55,9 @@ pub enum ApiError {
     /// `If-Match` names another version than the current one, or a condition matches several resources.
     #[error("{}", .0.text)]
     PreconditionFailed(Issue),
+    /// It has to be said which version is meant, and is not.
+    #[error("{}", .0.text)]
+    PreconditionRequired(Issue),
     /// More bytes than allowed.
     #[error("{0}")]
     TooLarge(String),

@@ -59,6 +59,7 @@ static DECIDES_ACCESS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["C
 /// What says who somebody is, where they work, who did what and who vouches for it: all that a registered system says for others.
 static SAID_FOR_OTHERS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| {
     parse(&[
+        "AuditEvent",
         "CareTeam",
         "Consent",
         "Group",

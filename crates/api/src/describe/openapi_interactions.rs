@@ -79,6 +79,7 @@ pub fn conditional_update() {}
         (status = 404, description = "Not there, or hidden from the caller"), (status = 405, description = "Never changed"),
         (status = 409, description = "A test of the patch does not hold"),
         (status = 412, description = "Another version is current"), (status = 415, description = "Not a patch"),
+        (status = 428, description = "Agrees to what others wrote, and does not say to which version"),
         (status = 422, description = "The patch does not fit, or what comes of it is not valid")))]
 pub fn patch() {}
 

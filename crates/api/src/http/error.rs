@@ -62,6 +62,7 @@ fn status(error: &ApiError) -> StatusCode {
         ApiError::TookTooLong => StatusCode::GATEWAY_TIMEOUT,
         ApiError::Conflict(_) | ApiError::OtherVersions(_) | ApiError::NotForeseen { .. } => StatusCode::CONFLICT,
         ApiError::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
+        ApiError::PreconditionRequired(_) => StatusCode::PRECONDITION_REQUIRED,
         ApiError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         ApiError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ApiError::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
@@ -86,7 +87,11 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
         }
         ApiError::InEntries(faults) => faults.iter().flat_map(|fault| issues(fault, request_id)).collect(),
         ApiError::Malformed(issues) | ApiError::Unprocessable(issues) | ApiError::Denied(issues) => issues.clone(),
-        ApiError::NoSuchOperation(issue) | ApiError::PreconditionFailed(issue) => vec![issue.clone()],
+        ApiError::NoSuchOperation(issue)
+        | ApiError::PreconditionFailed(issue)
+        | ApiError::PreconditionRequired(issue) => {
+            vec![issue.clone()]
+        }
         ApiError::Unauthenticated { text, .. } => one(IssueCode::Login, text),
         ApiError::NoSuchType(name) => {
             one(IssueCode::NotSupported, &format!("{name:?} is no resource type of R4 with an endpoint here"))

@@ -98,6 +98,11 @@ impl Call {
         Call { questions: Questions::none(), ..Call::of(Arc::new(caller), &request_id, [0; 16]) }
     }
 
+    /// Whether whoever runs the server calls, at its command line: no token has no issuer.
+    pub(crate) fn is_operators(&self) -> bool {
+        self.caller.issuer.is_empty()
+    }
+
     /// What a decision about this call is asked.
     pub(crate) fn request(&self, action: Action, resource_type: Option<ResourceType>) -> Request<'_> {
         Request { caller: &self.caller, action, resource_type, purpose: self.purpose, reason: self.reason.as_deref() }

@@ -1,4 +1,5 @@
-//! What tells of an emergency: the message to the patient and the review. It stays as it was written.
+//! What tells of an emergency: the message to the patient and the review. It stays as it was written. Tasks of Concord's own kinds, the
+//! review among them, are made by the server and by nobody else.
 
 use concord_consent::REVIEW_TASK;
 use concord_consent::caller::Actor;
@@ -8,6 +9,7 @@ use concord_fhir::registry::ResourceType;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
+use crate::interact::access::same_person;
 use crate::interact::session::Session;
 use crate::interact::{access, changed};
 
@@ -25,6 +27,50 @@ enum Told {
     Message,
     /// The review.
     Review,
+}
+
+/// The codings by which a Task is of one of Concord's own kinds, or would be found as one.
+fn own_kinds(task: &Value<'_>) -> Vec<Value<'static>> {
+    let (own, review) = REVIEW_TASK;
+    let is_own = |coding: &&Value<'_>| match coding.text("system") {
+        Some(system) => system == own,
+        None => coding.text("code") == Some(review),
+    };
+    let codings = task.get("code").map_or(&[][..], |code| code.list("coding"));
+    codings.iter().filter(is_own).map(|coding| coding.clone().into_owned()).collect()
+}
+
+/// Refuses a Task of one of Concord's own kinds that the server has not made, whoever sends it: the privacy officer would review what has
+/// never been, and what has been would be one among many. What whoever runs the server loads is what a server made once.
+///
+/// # Errors
+/// [`ApiError::Unprocessable`] at its code.
+pub(crate) fn refuse_made_up(
+    session: &Session<'_, '_>,
+    old: Option<&Version>,
+    value: &Value<'_>,
+) -> Result<(), ApiError> {
+    let kinds = own_kinds(value);
+    if kinds.is_empty() || session.call.is_operators() {
+        return Ok(());
+    }
+    let made = match old.filter(|old| !old.deleted && old.author.is_empty()) {
+        Some(old) => own_kinds(&access::stored(old)?),
+        None => Vec::new(),
+    };
+    if kinds.len() == made.len() && kinds.iter().zip(&made).all(|(one, other)| one.same(other)) {
+        return Ok(());
+    }
+    let (own, _) = REVIEW_TASK;
+    let text = format!("a Task of the kinds of {own} is made by the server, and by nobody else: leave this code out");
+    Err(ApiError::rule("Task.code", text))
+}
+
+/// Who broke the glass, of a review.
+fn broken_by<'v>(review: &'v Value<'_>) -> Option<&'v str> {
+    let named = review.get("requester").and_then(|who| who.text("reference"));
+    // Those of an older release say it in words only.
+    named.or_else(|| review.text("description")?.split_whitespace().next())
 }
 
 /// What of an emergency a version is that the server wrote; none for anything else.
@@ -45,7 +91,7 @@ fn told(version: &Version) -> Result<Option<Told>, ApiError> {
 }
 
 /// Refuses to change what tells of an emergency, whoever asks: the message to the patient stays as it is, and of the review an officer or
-/// a registered system says how far it is.
+/// a registered system says how far it is. Whose emergency it was does not review it, whatever office they hold.
 ///
 /// # Errors
 /// [`ApiError::Denied`] for what stays.
@@ -59,6 +105,13 @@ pub(crate) fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value:
     let is_system = session.call.caller.actor == Actor::System;
     if is_system && access::given_by(session.call) != GivenBy::System {
         return Err(ApiError::denied("emergency access is reviewed by the privacy officer"));
+    }
+    if let (Told::Review, Some(who)) = (told, broken_by(&stored))
+        && same_person::is_caller(session, old, who)?
+    {
+        return Err(ApiError::denied(
+            "you opened this record as an emergency: somebody else in the office reviews that",
+        ));
     }
     Ok(())
 }

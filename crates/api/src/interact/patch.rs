@@ -88,8 +88,25 @@ pub(crate) fn patch(
         Some(patched) => patched.made.clone()?,
         None => at_once(session, patch, &old)?,
     };
+    refuse_unseen(session, &old, &value, precondition)?;
     let kept = labels::keep(session.call, &old, &mut value)?;
     update::put(session, old, value, kept)
+}
+
+/// Refuses a patch by which somebody agrees to what others wrote without saying which version they have seen: another may have come in its
+/// place. Whoever sends the whole says by that what it is.
+fn refuse_unseen(
+    session: &mut Session<'_, '_>,
+    old: &Version,
+    value: &Value<'_>,
+    precondition: Option<&Precondition>,
+) -> Result<(), ApiError> {
+    match session.service.hooks.of(old.resource_type).agrees {
+        Some(agrees) if !precondition.is_some_and(Precondition::names_a_version) && agrees(session, old, value)? => {
+            Err(Precondition::needed())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a patch makes of what another write has come to before: found here if that takes next to nothing.

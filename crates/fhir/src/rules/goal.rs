@@ -2,7 +2,7 @@
 //! (R4 "Goal", extension goal-acceptance).
 
 use super::parties::{self, ACCEPTANCE, Party, is_same};
-use super::writer::{Settings, WriteContext, WriterKind, local_reference};
+use super::writer::{Settings, WriteContext, Writer, WriterKind, local_reference};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 
@@ -124,6 +124,23 @@ pub fn changes(before: Option<&Value<'_>>, after: &Value<'_>, base: &str) -> Vec
     told
 }
 
+/// Whether somebody who is party to a goal agrees by a change to what stands there: gives their word, or accepts the goal. A system hands in
+/// what others have agreed to.
+#[must_use]
+pub fn agrees(goal: &Value<'_>, previous: &Value<'_>, writer: &Writer, base: &str) -> bool {
+    if writer.kind == WriterKind::System {
+        return false;
+    }
+    let accepted = |goal: &Value<'_>| goal.text("lifecycleStatus") == Some("accepted");
+    let before = acceptances(previous, base);
+    let is_new = |word: &Acceptance| {
+        let stood = before.iter().find(|stood| stood.individual == word.individual);
+        stood.is_none_or(|stood| stood.status != "agree")
+    };
+    let mut own = acceptances(goal, base).into_iter().filter(|word| writer.is(&word.individual));
+    own.any(|word| word.status == "agree" && is_new(&word)) || (accepted(goal) && !accepted(previous))
+}
+
 pub(super) fn check(goal: &mut Value<'_>, context: &WriteContext<'_>, issues: &mut Vec<Issue>) {
     let WriteContext { previous, writer, .. } = *context;
     check_targets(goal, issues);
@@ -143,9 +160,9 @@ pub(super) fn check(goal: &mut Value<'_>, context: &WriteContext<'_>, issues: &m
         check_extensions(goal, previous.value, issues);
     }
     check_acceptances(goal, context, issues);
+    parties::check_signatures("Goal", goal, context, issues);
     if let Some(previous) = previous {
         parties::check_notes("Goal", goal, previous, context, issues);
-        parties::check_signatures("Goal", goal, previous, context, issues);
         ask_again(goal, previous.value, context, issues);
     }
 }
@@ -190,6 +207,13 @@ fn is_plain_word(entry: &Value<'_>) -> bool {
             };
             named(part, &["url", value]) && part.get(value).is_none_or(|value| parties::marks(value).is_empty())
         })
+}
+
+/// Whether an entry says whose word it is, what it is, or how important, more than once: each reader would take another for it.
+fn says_twice(entry: &Value<'_>) -> bool {
+    let parts = entry.list("extension");
+    let twice = |name: &&str| parts.iter().filter(|part| part.text("url") == Some(name)).count() > 1;
+    ["individual", "status", "priority"].iter().any(|name| twice(name))
 }
 
 /// The types of those who have a word in a goal (extension goal-acceptance, `individual`).
@@ -251,6 +275,11 @@ fn check_acceptances(goal: &Value<'_>, context: &WriteContext<'_>, issues: &mut 
         let stood = known.and_then(|known| previous?.list("extension").get(known.position));
         let kept = entry.zip(stood).is_some_and(|(entry, stood)| is_kept(entry, stood));
         if kept {
+            continue;
+        }
+        if entry.is_some_and(says_twice) {
+            let text = "a word says once whose it is, what it is and how important";
+            issues.push(Issue::error(IssueCode::BusinessRule, place, text));
             continue;
         }
         if !writer.is(&word.individual) && (known.is_some() || word.status != "pending") {

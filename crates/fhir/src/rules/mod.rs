@@ -20,6 +20,7 @@ pub mod patient_match;
 mod prepare;
 mod previous;
 pub mod provenance;
+pub mod signed;
 pub mod task;
 mod vouching;
 mod writer;

@@ -249,17 +249,16 @@ pub(super) fn check_notes(
     }
 }
 
-/// A new note is signed by its writer, by reference; the one who wrote the resource first need not sign.
-pub(super) fn check_signatures(
-    name: &str,
-    resource: &Value<'_>,
-    previous: &Previous<'_>,
-    context: &WriteContext<'_>,
-    issues: &mut Vec<Issue>,
-) {
-    let own = |note: &Value<'_>| is_signed(note, context).unwrap_or(previous.own);
+/// A new note is signed by its writer, by reference; the one who wrote the resource first need not sign, and signs for nobody else
+/// either: whose a note is decides who changes it.
+pub(super) fn check_signatures(name: &str, resource: &Value<'_>, context: &WriteContext<'_>, issues: &mut Vec<Issue>) {
+    let (stood, is_first) = match context.previous {
+        Some(previous) => (previous.value.list("note"), previous.own),
+        None => (&[][..], true),
+    };
     for (position, note) in resource.list("note").iter().enumerate() {
-        if !own(note) && !previous.value.list("note").iter().any(|known| known.same(note)) {
+        let own = is_signed(note, context).unwrap_or(is_first);
+        if !own && !stood.iter().any(|known| known.same(note)) {
             let place = format!("{name}.note[{position}].author");
             issues.push(Issue::error(IssueCode::BusinessRule, place, "sign your note: authorReference names you"));
         }

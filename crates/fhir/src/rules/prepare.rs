@@ -178,13 +178,13 @@ fn is_person(reference: Option<&str>, item: &Value<'_>) -> bool {
 
 /// A step from an element to one inside it.
 #[derive(Clone, Copy)]
-enum Step<'v> {
+pub(super) enum Step<'v> {
     Member(&'v str),
     Item(usize),
 }
 
 /// The steps as the place of an issue: `Type.name[0].part`.
-fn written(place: &[Step<'_>]) -> String {
+pub(super) fn written(place: &[Step<'_>]) -> String {
     place.iter().fold(String::new(), |mut text, step| {
         match step {
             Step::Member(name) if text.is_empty() => text.push_str(name),

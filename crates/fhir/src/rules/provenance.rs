@@ -13,6 +13,9 @@ const AHEAD: i64 = 5 * 60 * 1000;
 /// provenance-participant-type).
 const OTHERS: [&str; 5] = ["performer", "informant", "custodian", "assembler", "composer"];
 
+/// Why an `onBehalfOf` is refused.
+const NOT_ON_BEHALF: &str = "names somebody on whose behalf you do not write";
+
 /// The types of agents that may have made what something was made from.
 const MADE: [&str; 2] = ["author", "enterer"];
 
@@ -32,6 +35,10 @@ pub fn check_statement(statement: &Value<'_>, writer: &Writer, now: i64, setting
         let named = reference.and_then(|one| one.text("reference")).and_then(|one| settings.local(one));
         named.is_some_and(|named| writer.is(&named))
     };
+    let is_on_behalf = |behalf: &Value<'_>| {
+        let named = behalf.text("reference").and_then(|one| settings.local(one));
+        is_writer(Some(behalf)) || named.is_some_and(|named| writer.is_patient(&named))
+    };
     for (position, agent) in statement.list("agent").iter().enumerate() {
         if !answers(agent) {
             continue;
@@ -41,13 +48,8 @@ pub fn check_statement(statement: &Value<'_>, writer: &Writer, now: i64, setting
             let text = "names somebody else than you as the one who answers for this";
             issues.push(Issue::error(IssueCode::BusinessRule, place("who"), text));
         }
-        let behalf = agent.get("onBehalfOf");
-        let own = behalf.and_then(|one| one.text("reference")).and_then(|one| settings.local(one));
-        let patient = own.as_deref().and_then(|one| one.strip_prefix("Patient/"));
-        let fits = is_writer(behalf) || (patient.is_some() && patient == writer.patient.as_deref());
-        if behalf.is_some() && !fits {
-            let text = "names somebody on whose behalf you do not write";
-            issues.push(Issue::error(IssueCode::BusinessRule, place("onBehalfOf"), text));
+        if agent.get("onBehalfOf").is_some_and(|behalf| !is_on_behalf(behalf)) {
+            issues.push(Issue::error(IssueCode::BusinessRule, place("onBehalfOf"), NOT_ON_BEHALF));
         }
     }
     for (entity, position, agent) in of_entities(statement) {
@@ -61,6 +63,10 @@ pub fn check_statement(statement: &Value<'_>, writer: &Writer, now: i64, setting
         if !is_writer(signature.get("who")) {
             let place = format!("Provenance.signature[{position}].who");
             issues.push(Issue::error(IssueCode::BusinessRule, place, "names somebody else than you as the signer"));
+        }
+        if signature.get("onBehalfOf").is_some_and(|behalf| !is_on_behalf(behalf)) {
+            let place = format!("Provenance.signature[{position}].onBehalfOf");
+            issues.push(Issue::error(IssueCode::BusinessRule, place, NOT_ON_BEHALF));
         }
     }
     issues
@@ -176,6 +182,12 @@ mod tests {
         let place = ["Provenance.agent[0].onBehalfOf"];
         assert_eq!(places(&of("RelatedPerson/c1", "Patient/p2"), &carer()), place);
         assert_eq!(places(&of("Practitioner/gp", "Organization/other"), &professional()), place);
+        let signs = |behalf: &str| {
+            let who = r#"{"reference":"RelatedPerson/c1"}"#;
+            format!(r#""agent":[],"signature":[{{"who":{who},"onBehalfOf":{{"reference":"{behalf}"}}}}]"#)
+        };
+        assert_eq!(places(&signs("Patient/p1"), &carer()), [""; 0]);
+        assert_eq!(places(&signs("Practitioner/gp"), &carer()), ["Provenance.signature[0].onBehalfOf"]);
     }
 
     #[test]

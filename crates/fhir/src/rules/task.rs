@@ -40,6 +40,7 @@ pub(super) fn check(resource: &mut Value<'_>, context: &WriteContext<'_>, issues
     if writer.kind == WriterKind::System {
         return;
     }
+    parties::check_signatures("Task", resource, context, issues);
     let Some(previous) = previous else {
         let requester = resource.get("requester");
         let named = requester.and_then(|one| one.text("reference")).and_then(|one| settings.local(one));
@@ -53,7 +54,6 @@ pub(super) fn check(resource: &mut Value<'_>, context: &WriteContext<'_>, issues
     let party = if writer.is_person() { Party::Asker } else { Party::Other };
     parties::check("Task", resource, before, party, issues);
     parties::check_notes("Task", resource, previous, context, issues);
-    parties::check_signatures("Task", resource, previous, context, issues);
     let rebuts = is_in_state(before, "disagreement-logged") && is_in_state(resource, "completed");
     if matches!(before.text("status"), Some("cancelled" | "completed")) && !rebuts {
         issues

@@ -41,6 +41,12 @@ impl Writer {
         matches!(self.kind, WriterKind::Patient | WriterKind::RelatedPerson { .. })
     }
 
+    /// Whether the reference, `Type/id`, means the only patient whose record the writer may add to.
+    #[must_use]
+    pub fn is_patient(&self, reference: &str) -> bool {
+        self.patient.is_some() && reference.strip_prefix("Patient/") == self.patient.as_deref()
+    }
+
     /// Whether the reference, `Type/id`, means the writer.
     #[must_use]
     pub fn is(&self, reference: &str) -> bool {

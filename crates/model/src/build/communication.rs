@@ -1,6 +1,7 @@
 use concord_fhir::json::Value;
 use fhirbolt::model::r4::Resource;
 use fhirbolt::model::r4::resources::{Communication, CommunicationPayload, CommunicationPayloadContent};
+use fhirbolt::model::r4::types::Reference;
 
 use super::Code;
 use super::elements::{codeable_concept, reference};
@@ -17,14 +18,19 @@ pub struct CommunicationParts<'a> {
     pub priority: &'static str,
     /// Whose record it is about, and to whom it goes.
     pub patient: String,
-    /// Whom or what it is about.
-    pub about: &'a str,
+    /// Whom it is about: of what type, and what they are called. They are not referred to.
+    pub about: (&'a str, &'a str),
     /// When, as an instant.
     pub sent: String,
     /// Why.
     pub reason: Code<'a>,
     /// What it says.
     pub text: String,
+}
+
+/// Somebody by their type and name.
+fn named((kind, name): (&str, &str)) -> Reference {
+    Reference { r#type: Some(kind.into()), display: Some(name.into()), ..Default::default() }
 }
 
 /// A Communication that is sent (R4 "Communication").
@@ -39,7 +45,7 @@ pub fn communication(parts: CommunicationParts<'_>) -> Result<Value<'static>, Re
         category: vec![codeable_concept(parts.category)],
         priority: Some(parts.priority.into()),
         subject: Some(Box::new(reference(parts.patient.as_str()))),
-        about: vec![reference(parts.about)],
+        about: vec![named(parts.about)],
         sent: Some(parts.sent.into()),
         recipient: vec![reference(parts.patient)],
         reason_code: vec![codeable_concept(parts.reason)],

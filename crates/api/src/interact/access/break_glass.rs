@@ -199,11 +199,13 @@ fn message_to_patient(
         "{name} opened your record as an emergency, past your sharing choices. The reason given was: {reason} \
          This lasts for one hour, and will be reviewed."
     );
+    // Named and not referred to: a label of the professional's own entry would keep the message from the patient.
+    let kind = who.split('/').next().unwrap_or_default();
     let value = build::communication(CommunicationParts {
         category: code("http://terminology.hl7.org/CodeSystem/communication-category", "alert"),
         priority: "urgent",
         patient: format!("Patient/{patient}"),
-        about: who,
+        about: (kind, name),
         sent: instant(session.transaction.now),
         reason: code(crate::interact::PURPOSE_SYSTEM, "BTG"),
         text,
@@ -217,6 +219,7 @@ fn review(session: &mut Session<'_, '_>, patient: &str, who: &str, reason: &str)
     let value = build::task(TaskParts {
         description: Some(format!("{who} broke the glass; the reason given was: {reason}")),
         beneficiary: Some(Link::To(format!("Patient/{patient}"))),
+        requester: Some(Link::To(who.to_owned())),
         reason_code: Some(code(crate::interact::PURPOSE_SYSTEM, "BTG")),
         ..TaskParts::of("requested", code(system, review), instant(session.transaction.now))
     })?;

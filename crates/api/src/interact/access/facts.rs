@@ -289,6 +289,19 @@ fn holders(
     }
 }
 
+/// Who holds a stored role, whenever it is held.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn whose_role(
+    session: &mut Session<'_, '_>,
+    stored: &StoredVersion,
+) -> Result<Vec<StoredVersion>, ApiError> {
+    let Some(value) = parsed(stored)? else { return Ok(Vec::new()) };
+    let role = RoleFacts::from_resource(&stored.id, &value, &session.service.base);
+    holders(session, &role, stored)
+}
+
 /// Whether a stored resource says nothing of being inactive.
 pub(crate) fn is_active(version: &Version) -> bool {
     parsed(version).is_ok_and(|one| one.is_some_and(|one| one.get("active").and_then(Value::as_bool) != Some(false)))

@@ -15,6 +15,7 @@
 //! | who wrote it, and may they change it? | `authorship` |
 //! | may they know of what they refer to? | `references` |
 //! | who is it whom a token names? | `person` |
+//! | is the caller somebody whom the server has named? | `same_person` |
 //! | is it an emergency? | `break_glass` |
 
 pub(crate) mod authorship;
@@ -28,6 +29,7 @@ pub(crate) mod person;
 pub(crate) mod reasons;
 pub(crate) mod redaction;
 pub(crate) mod references;
+pub(crate) mod same_person;
 pub(crate) mod subject_facts;
 pub(crate) mod unnamed;
 

@@ -226,6 +226,7 @@ fn reason(error: &ApiError) -> String {
         ApiError::NotAllowed { .. } => "not allowed".to_owned(),
         ApiError::Conflict(_) => "conflict".to_owned(),
         ApiError::PreconditionFailed(_) => "precondition failed".to_owned(),
+        ApiError::PreconditionRequired(_) => "precondition required".to_owned(),
         _ => "failed".to_owned(),
     }
 }

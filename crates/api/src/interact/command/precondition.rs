@@ -60,6 +60,20 @@ impl Precondition {
         !matches!(self, Precondition::Absent)
     }
 
+    /// Whether it says which version, or versions, the client has seen.
+    pub(crate) fn names_a_version(&self) -> bool {
+        matches!(self, Precondition::OneOf(_))
+    }
+
+    /// The error of a request that has to say which version it is about (RFC 6585, section 3).
+    pub(crate) fn needed() -> ApiError {
+        ApiError::PreconditionRequired(Issue::plain(
+            IssueCode::Required,
+            "by this you agree to what others wrote, which may have changed since you read it: say which version you have seen, with its ETag \
+             as If-Match (in a Bundle request.ifMatch), or send the whole resource by an update",
+        ))
+    }
+
     /// Refuses a write that was made for another version (R4 "Managing Resource Contention").
     pub(crate) fn check(precondition: Option<&Precondition>, current: &Version) -> Result<(), ApiError> {
         match precondition {

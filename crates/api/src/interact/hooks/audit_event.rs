@@ -1,5 +1,6 @@
-//! An AuditEvent is an entry of the log and no resource of its own: a system hands it in, and nobody changes it.
+//! An AuditEvent is an entry of the log and no resource of its own: a registered system hands it in, and nobody changes it.
 
+use concord_consent::authorship::speaks_for_itself_only;
 use concord_consent::caller::Actor;
 use concord_consent::request::Action;
 use concord_fhir::json::Value;
@@ -22,8 +23,9 @@ fn hand_in(
     condition: Option<&Query>,
 ) -> Result<Written, ApiError> {
     access::require_scope(session.call, Action::Create, AUDIT_EVENT)?;
-    if !matches!(session.call.caller.actor, Actor::System) {
-        session.audit.hidden("only a system may hand in audit events".to_owned());
+    let caller = &session.call.caller;
+    if caller.actor != Actor::System || speaks_for_itself_only(caller) {
+        session.audit.hidden("only a registered system may hand in audit events".to_owned());
         return Err(ApiError::denied("only a registered system, with a system/ scope, may hand in audit events"));
     }
     if let Some(version) = conditional::met(session, AUDIT_EVENT, condition)? {

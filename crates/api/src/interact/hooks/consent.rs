@@ -17,6 +17,7 @@ pub(super) const HOOKS: TypeHooks = TypeHooks {
     decides_access: Some(Decides::Records),
     complete: Some(refuse_leniency),
     also_changed: Some(settles),
+    agrees: Some(agrees),
     refuse_change: Some(refuse_change),
     refuse_deletion: Some(keeps_what_is_not_hers),
     before_store: Some(keep_giver),
@@ -41,6 +42,12 @@ fn settles(session: &mut Session<'_, '_>, old: &Version) -> Result<bool, ApiErro
     let Some(known) = facts::of_consent(session, old)? else { return Ok(false) };
     let proposed = matches!(access::stored(old)?.text("status"), Some("draft" | "proposed"));
     Ok(!known.suspends && (proposed || matches!(known.given_by, GivenBy::Patient | GivenBy::Proposer)))
+}
+
+/// Whether the patient makes active what another wrote.
+fn agrees(session: &mut Session<'_, '_>, old: &Version, value: &Value<'_>) -> Result<bool, ApiError> {
+    let is_active = |value: &Value<'_>| value.text("status") == Some("active");
+    Ok(is_active(value) && !is_active(&access::stored(old)?) && settles(session, old)?)
 }
 
 /// The states that a patient may bring a Consent into that another wrote.

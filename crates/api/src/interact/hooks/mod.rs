@@ -13,6 +13,7 @@ mod communication_request;
 mod consent;
 mod deciding;
 mod definitions;
+mod goal;
 mod identifying;
 mod patient;
 mod provenance;
@@ -66,6 +67,8 @@ pub(crate) struct TypeHooks {
     pub(crate) records: Option<Records>,
     /// Who besides the one who wrote it may change a part of it: `refuse_change` says which.
     pub(crate) also_changed: Option<AlsoChanged>,
+    /// When somebody patches it: whether they agree by that to what others wrote, and so have to say to which version.
+    pub(crate) agrees: Option<Agrees>,
     /// Before another version takes its place: refuses that.
     pub(crate) refuse_change: Option<RefuseChange>,
     /// Before it is deleted: refuses that.
@@ -89,6 +92,7 @@ type Accompany = fn(&mut Session<'_, '_>, &mut Value<'_>) -> Result<Option<Accom
 type Complete = fn(&mut Session<'_, '_>, &Draft<'_>, &mut Value<'_>) -> Result<(), ApiError>;
 type Records = fn(&mut Session<'_, '_>, &Value<'_>) -> Result<Vec<String>, ApiError>;
 type AlsoChanged = fn(&mut Session<'_, '_>, &Version) -> Result<bool, ApiError>;
+type Agrees = fn(&mut Session<'_, '_>, &Version, &Value<'_>) -> Result<bool, ApiError>;
 type RefuseChange = fn(&mut Session<'_, '_>, &Version, &Value<'_>) -> Result<(), ApiError>;
 type RefuseDeletion = fn(&mut Session<'_, '_>, &Version) -> Result<(), ApiError>;
 type BeforeStore = fn(&mut Session<'_, '_>, Option<&Version>, &Version) -> Result<Vec<Issue>, ApiError>;
@@ -124,6 +128,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) resource_type: ResourceType,
     /// The logical id.
     pub(crate) id: &'a str,
+    /// The version in whose place it comes.
+    pub(crate) old: Option<&'a Version>,
     /// What stands before, for types that several parties write.
     pub(crate) previous: Option<&'a Previous<'a>>,
 }
@@ -155,6 +161,7 @@ impl TypeHooks {
             complete: None,
             records: None,
             also_changed: None,
+            agrees: None,
             refuse_change: None,
             refuse_deletion: None,
             before_store: None,

@@ -2,8 +2,8 @@
 
 use crate::interact::hooks::{
     Hooks, audit_event, binary, bundle, code_system, communication, communication_request, consent, deciding,
-    definitions, patient, provenance, questionnaire_response, search_parameter, structure_definition, subscription,
-    task, value_set,
+    definitions, goal, patient, provenance, questionnaire_response, search_parameter, structure_definition,
+    subscription, task, value_set,
 };
 
 /// What single types do besides what every type does.
@@ -18,6 +18,7 @@ pub(crate) const HOOKS: Hooks = Hooks(&[
     definitions::CONCEPT_MAP,
     consent::HOOKS,
     deciding::DEVICE,
+    goal::HOOKS,
     deciding::ORGANIZATION,
     patient::HOOKS,
     deciding::PRACTITIONER,

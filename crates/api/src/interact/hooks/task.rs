@@ -1,10 +1,11 @@
 //! A Task tells how far a request for correction is: it says when it was moved on, and is never deleted; nor is one by which emergency access is
-//! reviewed.
+//! reviewed, which the server makes.
 
 use concord_fhir::json::Value;
 
 use crate::error::ApiError;
 use crate::interact::communication::correction;
+use crate::interact::emergency_record;
 use crate::interact::hooks::communication::{refuse_change, refuse_deletion};
 use crate::interact::hooks::{Draft, TypeHooks};
 use crate::interact::session::Session;
@@ -17,6 +18,7 @@ pub(super) const HOOKS: TypeHooks = TypeHooks {
 };
 
 fn complete(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut Value<'_>) -> Result<(), ApiError> {
+    emergency_record::refuse_made_up(session, draft.old, value)?;
     if let Some(previous) = draft.previous {
         correction::note_time(session.transaction, previous.value, value);
     }

@@ -25,7 +25,7 @@ use concord_fhir::issue::Issue;
 use concord_fhir::json::{self, Value};
 use concord_fhir::label;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::rules::{self, WriteContext};
+use concord_fhir::rules::{self, Settings, WriteContext, Writer, signed};
 use concord_fhir::schema::{TargetRemarks, walk};
 use concord_store::rows::Version;
 use concord_terminology::remarks::CodeRemarks;
@@ -125,7 +125,7 @@ fn apply_rules(
     let writer = access::writer(session)?;
     let settings = session.service.rules();
     if let Some(complete) = hooks.complete {
-        complete(session, &Draft { resource_type, id: place.id, previous: place.previous }, value)?;
+        complete(session, &Draft { resource_type, id: place.id, old: place.old, previous: place.previous }, value)?;
     }
     let now = session.transaction.now;
     let reviewed = match session.call.caller.actor {
@@ -134,6 +134,11 @@ fn apply_rules(
     };
     let context = WriteContext { previous: place.previous, writer: &writer, now, settings: &settings };
     let prepared = rules::prepare(resource_type, value, &context);
+    let signed = signed_for_others(value, place, &writer, &settings)?;
+    let prepared = match signed.is_empty() {
+        true => prepared,
+        false => Err(prepared.err().into_iter().flatten().chain(signed).collect()),
+    };
     rules::stamp_label(value, &writer);
     if speaks_for_itself_only(&session.call.caller) {
         rules::drop_claims(value);
@@ -149,6 +154,21 @@ fn apply_rules(
         tag_login(value, &session.call.caller);
     }
     Ok(prepared.map(|warnings| warnings.into_iter().chain(reviewed).collect()))
+}
+
+/// What somebody signs for others in what they write, but for what stands there already.
+fn signed_for_others(
+    value: &Value<'_>,
+    place: &VersionPlace<'_>,
+    writer: &Writer,
+    settings: &Settings<'_>,
+) -> Result<Vec<Issue>, ApiError> {
+    let mut found = signed::for_others(value, writer, settings);
+    if let Some(old) = place.old.filter(|old| !old.deleted && !found.is_empty()) {
+        let stored = access::stored(old)?;
+        found.retain(|one| !one.stands_in(&stored));
+    }
+    Ok(found.iter().map(|one| one.refusal(writer)).collect())
 }
 
 /// Who wrote a resource: who did first, as far as that is known, else for a new one who writes now, else for a system the

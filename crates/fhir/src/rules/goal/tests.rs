@@ -129,3 +129,19 @@ fn agreement_needs_both_sides() {
     assert_eq!(changes(Some(&before), &after, ""), ["description was changed", "Practitioner/gp: agree"]);
     assert_eq!(changes(None, &before, "").len(), 3);
 }
+
+#[test]
+fn to_agree_is_to_give_ones_word_or_to_accept() {
+    let agreeing = |before: &str, after: &str, writer: &Writer| agrees(&json(after), &json(before), writer, "");
+    let (waiting, agreed) = (negotiated("pending", "pending"), negotiated("agree", "pending"));
+    assert!(agreeing(&waiting, &agreed, &patient()) && agreeing(&goal("active", ""), &agreed, &patient()));
+    assert!(agreeing(&negotiated("disagree", "pending"), &agreed, &patient()));
+    assert!(agreeing(&waiting, &negotiated("pending", "agree"), &professional()));
+    for (before, after) in [(&agreed, &agreed), (&agreed, &waiting), (&waiting, &negotiated("disagree", "pending"))] {
+        assert!(!agreeing(before, after, &patient()), "{after}");
+    }
+    assert!(!agreeing(&waiting, &agreed, &professional()), "another's word");
+    assert!(!agreeing(&waiting, &agreed, &system()), "what others have agreed to");
+    assert!(agreeing(&goal("proposed", ""), &goal("accepted", ""), &patient()));
+    assert!(!agreeing(&goal("accepted", ""), &goal("accepted", ""), &patient()));
+}
