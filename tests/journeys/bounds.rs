@@ -481,8 +481,6 @@ mod answers {
             amina.get(looked_through).await.expect(200);
         }
         assert_eq!(amina.get("Observation?_content=word3").await.expect(200).ids(), [ids[3].clone()]);
-        amina.get("Observation/$lastn?code=urn:test|a&max=4").await.expect(413);
-        assert_eq!(amina.get("Observation/_history?_count=2").await.expect(200).entries().len(), 2);
     }
 }
 
