@@ -421,7 +421,9 @@ pub(crate) fn execute(
     command: Command,
     answer: &mut Budget,
 ) -> Result<Outcome, ApiError> {
-    session.transaction.bound_bodies(answer.bytes);
+    if command.gathers() {
+        session.transaction.bound_bodies(answer.bytes);
+    }
     let carried = outcome(session, command);
     if session.transaction.unbound_bodies() {
         // Nothing smaller fits after that.

@@ -82,6 +82,14 @@ impl Transaction<'_> {
         self.bodies.bytes = self.bodies.bytes.saturating_add(version.body.len());
     }
 
+    /// Says that a version which was looked through is part of the answer after all.
+    ///
+    /// # Errors
+    /// [`StoreError::BeyondAnswer`] when there is no room for it.
+    pub fn hold(&mut self, version: &Version) -> Result<(), StoreError> {
+        self.take_bodies(std::iter::once(version))
+    }
+
     /// Counts versions among what an answer has room for.
     pub(crate) fn take_bodies<'v>(&mut self, versions: impl Iterator<Item = &'v Version>) -> Result<(), StoreError> {
         let bytes = versions.map(|version| version.body.len()).sum();

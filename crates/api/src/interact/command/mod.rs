@@ -226,6 +226,15 @@ impl Command {
         !self.resource_type().is_some_and(is_event)
     }
 
+    /// Whether it answers with what it gathers. What a write looks for beside is nothing of its answer.
+    pub(crate) fn gathers(&self) -> bool {
+        match self {
+            Command::Search { .. } | Command::History { .. } => true,
+            Command::Operation { operation, .. } => !operation.conduct.changes,
+            _ => false,
+        }
+    }
+
     /// What it may take the database to find what is asked for.
     pub(crate) fn extent(&self, call: &Call) -> Extent {
         match self {

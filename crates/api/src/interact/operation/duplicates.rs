@@ -60,7 +60,7 @@ fn groups(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<V
     let meant = readings::meant(session.service, session.call, input, session.transaction.now)?;
     let query = readings::type_queries(session, &meant, Predicate::All)?;
     let mut read = Vec::new();
-    let (versions, more) = readings::each_newest(session.transaction, query, MOST_READINGS, |version| {
+    let (versions, more) = readings::each_newest(session.transaction, query, MOST_READINGS, |_, version| {
         read.extend(reading(version)?);
         Ok(())
     })?;

@@ -1,11 +1,12 @@
 //! `Observation/$lastn`: the last readings of each kind (R4 "Observation-lastn"). Kinds are told apart by their codes;
 //! two that share one reading are one.
 
+use std::collections::HashSet;
+
 use concord_fhir::index::ParameterId;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_store::rows::Version;
-use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
 use crate::interact::access;
@@ -64,9 +65,10 @@ fn found(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<Ve
     for code in codes {
         let of_code = Predicate::Entry(parameter, Test::Is(code.clone()));
         let query = readings::type_queries(session, &meant, of_code)?;
-        let (newest, _) = readings::newest(session.transaction, query, most)?;
+        let known: HashSet<i64> = kinds.iter().flat_map(|kind| kind.0.iter().map(|(_, known)| known.key)).collect();
+        let newest = readings::newest(session.transaction, query, most, &|key| known.contains(&key))?;
         if !newest.is_empty() {
-            join(session.transaction, &mut kinds, newest);
+            join(&mut kinds, newest);
         }
     }
     let mut versions = Vec::new();
@@ -89,15 +91,14 @@ fn found(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<Ve
 struct Kind(Vec<(f64, Version)>);
 
 /// Adds readings of one code; a kind that has one of them already is the same kind.
-fn join(transaction: &mut Transaction<'_>, kinds: &mut Vec<Kind>, newest: Vec<Version>) {
+fn join(kinds: &mut Vec<Kind>, newest: Vec<Version>) {
     let shared = |kind: &Kind| kind.0.iter().any(|(_, known)| newest.iter().any(|one| one.key == known.key));
     let (same, others): (Vec<Kind>, Vec<Kind>) = kinds.drain(..).partition(shared);
     *kinds = others;
     let mut all: Vec<(f64, Version)> = same.into_iter().flat_map(|kind| kind.0).collect();
     for version in newest {
-        match all.iter().any(|(_, known)| known.key == version.key) {
-            true => transaction.let_go(&version),
-            false => all.push((time(&version), version)),
+        if !all.iter().any(|(_, known)| known.key == version.key) {
+            all.push((time(&version), version));
         }
     }
     kinds.push(Kind(all));

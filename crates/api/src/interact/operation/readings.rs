@@ -77,26 +77,24 @@ pub(super) fn type_queries(
     record::type_queries(session, OBSERVATION, &meant.patient, wanted)
 }
 
-/// The newest readings for an answer, the newest first, at most `most`, and whether there are more.
+/// The newest readings for an answer, the newest first, at most `most`; those that it has already without what they say.
 pub(super) fn newest(
     transaction: &mut Transaction<'_>,
     query: Option<TypeQuery>,
     most: usize,
-) -> Result<(Vec<Version>, bool), ApiError> {
-    let Some(query) = query else { return Ok((Vec::new(), false)) };
-    let queries = [query];
-    let mut found: Vec<Version> = Vec::new();
-    let mut after: Option<Position> = None;
-    loop {
-        let wanted = newest_first(&queries, after.as_ref(), most.saturating_sub(found.len()));
-        let (page, next) = transaction.page(&wanted)?;
-        found.extend(page);
-        match next {
-            None => return Ok((found, false)),
-            Some(_) if found.len() >= most => return Ok((found, true)),
-            next => after = next,
+    is_known: &dyn Fn(i64) -> bool,
+) -> Result<Vec<Version>, ApiError> {
+    let mut all = Vec::new();
+    each_newest(transaction, query, most, |transaction, version| {
+        if is_known(version.key) {
+            all.push(version.without_body());
+        } else {
+            transaction.hold(version)?;
+            all.push(version.clone());
         }
-    }
+        Ok(())
+    })?;
+    Ok(all)
 }
 
 /// Looks at the newest readings first, at most `most`, each of which is let go of but for what it is besides its body; these, and
@@ -105,7 +103,7 @@ pub(super) fn each_newest(
     transaction: &mut Transaction<'_>,
     query: Option<TypeQuery>,
     most: usize,
-    mut look: impl FnMut(&Version) -> Result<(), ApiError>,
+    mut look: impl FnMut(&mut Transaction<'_>, &Version) -> Result<(), ApiError>,
 ) -> Result<(Vec<Version>, bool), ApiError> {
     let Some(query) = query else { return Ok((Vec::new(), false)) };
     let queries = [query];
@@ -115,7 +113,7 @@ pub(super) fn each_newest(
         let wanted = newest_first(&queries, after.as_ref(), most.saturating_sub(found.len()));
         let (piece, next) = transaction.piece(&wanted)?;
         for mut version in piece {
-            look(&version)?;
+            look(transaction, &version)?;
             version.body = String::new();
             found.push(version);
         }

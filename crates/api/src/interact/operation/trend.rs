@@ -74,7 +74,7 @@ fn trend(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<Ve
     let meant = readings::meant(session.service, session.call, input, session.transaction.now)?;
     let query = readings::type_queries(session, &meant, Predicate::All)?;
     let mut series: BTreeMap<(String, String), Series> = BTreeMap::new();
-    let (versions, more) = readings::each_newest(session.transaction, query, MOST_READINGS, |version| {
+    let (versions, more) = readings::each_newest(session.transaction, query, MOST_READINGS, |_, version| {
         let value = access::stored(version)?;
         // A reading that does not say its day is in no part of the trend.
         let Some(day) = readings::taken(&value).and_then(|text| text.get(..10)?.parse::<NaiveDate>().ok()) else {
