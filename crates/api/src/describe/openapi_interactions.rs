@@ -91,7 +91,8 @@ pub fn patch() {}
     responses((status = 200, description = "The match was changed"), (status = 400, description = "No condition, or not a patch"),
         (status = 401, description = "No valid token"), (status = 403, description = "Not permitted"),
         (status = 404, description = "Nothing matches"), (status = 409, description = "A test of the patch does not hold"),
-        (status = 412, description = "Several match"), (status = 422, description = "Not valid")))]
+        (status = 412, description = "Several match"), (status = 422, description = "Not valid"),
+        (status = 428, description = "Agrees to what others wrote, and does not say to which version")))]
 pub fn conditional_patch() {}
 
 /// Delete a resource; its versions stay in the history

@@ -213,7 +213,7 @@ fn is_plain_word(entry: &Value<'_>) -> bool {
 fn says_twice(entry: &Value<'_>) -> bool {
     let parts = entry.list("extension");
     let twice = |name: &&str| parts.iter().filter(|part| part.text("url") == Some(name)).count() > 1;
-    ["individual", "status", "priority"].iter().any(|name| twice(name))
+    ["individual", "status", "priority"].iter().any(twice)
 }
 
 /// The types of those who have a word in a goal (extension goal-acceptance, `individual`).

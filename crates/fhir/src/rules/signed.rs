@@ -24,10 +24,10 @@ pub struct Foreign<'v> {
 }
 
 impl Foreign<'_> {
-    /// Whether it stands like that in another version.
+    /// Whether it is one of these, which stand already.
     #[must_use]
-    pub fn stands_in(&self, value: &Value<'_>) -> bool {
-        value.same(self.value) || children(value).any(|inner| self.stands_in(inner))
+    pub fn is_among(&self, others: &[Foreign<'_>]) -> bool {
+        others.iter().any(|other| self.value.same(other.value))
     }
 
     /// Why it is refused.
@@ -41,7 +41,10 @@ impl Foreign<'_> {
     }
 }
 
-/// The notes and signatures in a resource of a person that are not theirs.
+/// How many are looked for: each is compared with those that stand already.
+const MOST: usize = 200;
+
+/// The notes and signatures in a resource of a person that are not theirs, at most [`MOST`] of them.
 #[must_use]
 pub fn for_others<'v>(resource: &'v Value<'v>, writer: &Writer, settings: &Settings<'_>) -> Vec<Foreign<'v>> {
     let mut found = Vec::new();
@@ -54,15 +57,10 @@ pub fn for_others<'v>(resource: &'v Value<'v>, writer: &Writer, settings: &Setti
 
 /// Whether there is anything of the kind, which there hardly ever is.
 fn is_signed(value: &Value<'_>) -> bool {
-    let signed = value.as_object().is_some_and(|object| object.0.iter().any(|(name, _)| parts(name).is_some()));
-    signed || children(value).any(is_signed)
-}
-
-fn children<'v, 'a>(value: &'v Value<'a>) -> Box<dyn Iterator<Item = &'v Value<'a>> + 'v> {
     match value {
-        Value::Object(object) => Box::new(object.0.iter().map(|(_, member)| member)),
-        Value::Array(items) => Box::new(items.iter()),
-        _ => Box::new(std::iter::empty()),
+        Value::Object(object) => object.0.iter().any(|(name, member)| parts(name).is_some() || is_signed(member)),
+        Value::Array(items) => items.iter().any(is_signed),
+        _ => false,
     }
 }
 
@@ -72,6 +70,9 @@ fn find<'v>(
     place: &mut Vec<Step<'v>>,
     found: &mut Vec<Foreign<'v>>,
 ) {
+    if found.len() >= MOST {
+        return;
+    }
     let members = value.as_object().into_iter().flat_map(|object| object.0.iter());
     for (name, member) in members {
         place.push(Step::Member(name));
@@ -166,7 +167,8 @@ mod tests {
             {"authorReference":{"reference":"Practitioner/gp"},"text":"z"}]}"#,
         );
         let found = for_others(&after, &patient(), &SETTINGS);
-        let new: Vec<&str> = found.iter().filter(|one| !one.stands_in(&before)).map(|one| one.place.as_str()).collect();
+        let stood = for_others(&before, &patient(), &SETTINGS);
+        let new: Vec<&str> = found.iter().filter(|one| !one.is_among(&stood)).map(|one| one.place.as_str()).collect();
         assert_eq!(new, ["Goal.note[2].authorReference"]);
     }
 

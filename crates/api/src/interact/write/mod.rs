@@ -166,7 +166,8 @@ fn signed_for_others(
     let mut found = signed::for_others(value, writer, settings);
     if let Some(old) = place.old.filter(|old| !old.deleted && !found.is_empty()) {
         let stored = access::stored(old)?;
-        found.retain(|one| !one.stands_in(&stored));
+        let stood = signed::for_others(&stored, writer, settings);
+        found.retain(|one| !one.is_among(&stood));
     }
     Ok(found.iter().map(|one| one.refusal(writer)).collect())
 }
