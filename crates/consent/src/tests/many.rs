@@ -96,6 +96,34 @@ fn as_much_as_can_be_evaluated() -> (PatientFacts, ConsentFacts) {
     (patient, over(&[]))
 }
 
+/// What a Consent asks is counted by what each provision names, what a denial leaves open inside, and what a permit does not
+/// cover beside and inside it.
+#[test]
+fn every_criterion_is_counted() {
+    let many = |name: &str, number: usize, one: &str| format!(r#""{name}":[{}]"#, vec![one; number].join(","));
+    let coding = r#"{"system":"urn:s","code":"c"}"#;
+    let concept = format!(r#"{{"coding":[{coding}]}}"#);
+    let reference = r#"{"reference":{"reference":"Practitioner/gp"}}"#;
+    let criteria = [
+        many("actor", 2, reference),
+        many("action", 3, &concept),
+        many("securityLabel", 4, coding),
+        many("purpose", 5, coding),
+        many("class", 6, coding),
+        many("code", 7, &concept),
+        many("data", 8, reference),
+        r#""dataPeriod":{"start":"2000"}"#.to_owned(),
+    ];
+    let asks =
+        |rules: &[String]| PatientFacts { consents: vec![consent("p1", 0, rules)], ..PatientFacts::default() }.asks();
+    // The outermost, which permits, counts itself and an actor; beside it, what is denied in it.
+    assert_eq!(asks(&[]), 2);
+    assert_eq!(asks(&[format!(r#"{{"type":"deny",{}}}"#, criteria.join(","))]), 2 + 2 * 37);
+    let permit = format!(r#"{{"type":"permit",{}}}"#, many("class", 2, coding));
+    assert_eq!(asks(&[rule(1, &format!(r#","provision":[{permit}]"#))]), 2 + 2 * 2 + 2 * 3);
+    assert_eq!(asks(&[rule(1, ""), permit]), 2 + 3 * 2 + 3);
+}
+
 fn of_one(patient: &PatientFacts) -> Facts {
     Facts { patients: vec![Arc::new(patient.clone())], ..Facts::default() }
 }
@@ -103,9 +131,10 @@ fn of_one(patient: &PatientFacts) -> Facts {
 #[test]
 fn the_most_that_can_be_evaluated_is() {
     let (mut patient, one_more) = as_much_as_can_be_evaluated();
-    assert_eq!((patient.asks(), asked(&of_one(&patient), "Observation").2), (MOST_ASKED, false));
+    let of_two_consents = 2 * concord_fhir::rules::consent::MOST_ASKED;
+    assert_eq!((patient.asks(), asked(&of_one(&patient), "Observation").2), (of_two_consents, false));
     patient.consents.push(one_more);
-    assert_eq!((patient.asks(), asked(&of_one(&patient), "Observation").2), (MOST_ASKED + 1, true));
+    assert_eq!((patient.asks(), asked(&of_one(&patient), "Observation").2), (of_two_consents + 1, true));
 }
 
 /// An emergency opens a record of which more is said than can be evaluated, unless something of it is about emergencies.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use concord_fhir::index::Entries;
+use concord_fhir::index::{Entries, Entry, ParameterId, SEPARATOR};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 
@@ -17,7 +17,7 @@ use crate::request::{Action, LONGEST_REASON, Request, SHORTEST_REASON, is_reason
 use crate::scope::Scopes;
 use crate::tri::Tri;
 use crate::unseen::{example, may_hold, wholly};
-use crate::{decide, link};
+use crate::{REVIEW_TASK, changed_in_office, decide, link};
 
 fn observation() -> ResourceType {
     ResourceType::parse("Observation").unwrap()
@@ -114,6 +114,73 @@ fn an_office_without_a_reason_is_told_so_where_nothing_relates_it_to_anybody() {
     assert!(!told(&officer, Some("an incident is looked into")));
     assert!(!told(&doctor, None));
     assert!(!told(&doctor, Some("an incident is looked into")));
+}
+
+#[test]
+fn an_office_changes_with_a_reason_what_is_hidden_from_patients_and_the_reviews() {
+    use PrivilegedRole::{PrivacyOfficer, SafeguardingLead};
+    let row = |parameter: &str, key: &str| Entry {
+        parameter: ParameterId::of(parameter),
+        key: key.replace('|', &SEPARATOR.to_string()),
+        low: None,
+        high: None,
+    };
+    let with =
+        |of_type: &str, rows: Vec<Entry>| Entries { rows, ..Entries::none(ResourceType::of(of_type), "x".into(), 0) };
+    let plain = with("Observation", Vec::new());
+    let hidden = with("Observation", vec![row("_security", "NOPAT|http://terminology.hl7.org/CodeSystem/v3-ActCode")]);
+    let (system, code) = REVIEW_TASK;
+    let review = with("Task", vec![row("Task.code", &format!("{code}|{system}"))]);
+    let why = Some("an incident is looked into");
+    for (roles, action, reason, changes_hidden, changes_review) in [
+        (vec![], Action::Update, why, false, false),
+        (vec![SafeguardingLead], Action::Update, why, true, false),
+        (vec![PrivacyOfficer], Action::Update, why, true, true),
+        (vec![SafeguardingLead, PrivacyOfficer], Action::Update, why, true, true),
+        (vec![PrivacyOfficer], Action::Update, None, false, false),
+        (vec![PrivacyOfficer], Action::Update, Some("short"), false, false),
+        (vec![PrivacyOfficer], Action::Create, why, false, false),
+        (vec![PrivacyOfficer], Action::Delete, why, false, false),
+        (vec![PrivacyOfficer], Action::Read, why, false, false),
+    ] {
+        let mut caller = caller("Practitioner/d1", "user/*.cruds", None);
+        caller.credentials.privileged_roles = roles;
+        let found = |of: &Entries| {
+            let resource_type = Some(of.resource_type);
+            changed_in_office(&Request { caller: &caller, action, resource_type, purpose: None, reason }).holds(of)
+        };
+        let told = format!("{:?} {action:?} {reason:?}", caller.credentials.privileged_roles);
+        assert_eq!((found(&hidden), found(&review), found(&plain)), (changes_hidden, changes_review, false), "{told}");
+    }
+}
+
+/// A system that nobody registered says of nobody who they are, where they work, what they did or whom they let in.
+#[test]
+fn a_system_that_nobody_registered_writes_nothing_for_others() {
+    for (of_type, for_others) in [
+        ("CareTeam", true),
+        ("Consent", true),
+        ("Organization", true),
+        ("Person", true),
+        ("Practitioner", true),
+        ("PractitionerRole", true),
+        ("Observation", false),
+    ] {
+        let resource_type = ResourceType::parse(of_type);
+        for (app, denied) in [(App::Own, false), (App::ThirdParty, for_others)] {
+            let mut system = caller("System", "system/*.cruds", None);
+            system.credentials.app = app;
+            let (purpose, reason, action) = (None, None, Action::Update);
+            let request = Request { caller: &system, action, resource_type, purpose, reason };
+            let decision = decide(&request, &Facts::default(), 0);
+            assert_eq!(decision.is_denial(), denied, "{of_type} {app:?}");
+            assert_eq!(
+                decision.reasons.iter().any(|one| one.rule == "write.unregistered"),
+                denied,
+                "{of_type} {app:?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::interact::execute::{Outcome, carry_out};
 use crate::interact::search::Page;
 pub(super) use crate::interact::tests::databases::on_each;
 pub(crate) use crate::interact::tests::databases::{BASE, NOW, open};
-use crate::interact::{Call, Questions, Service, ServiceSettings};
+use crate::interact::{Call, Questions, Service, ServiceSettings, access};
 
 /// The same with something about it changed.
 pub(crate) fn open_with(service: &Arc<Service>, change: impl FnOnce(&mut ServiceSettings)) -> Arc<Service> {
@@ -251,6 +251,16 @@ async fn nothing_is_learnt_through_a_resource_that_the_caller_may_not_see() {
         assert!(!found(&service, system(), "Observation", negated).await.contains(&"anns".to_owned()));
     })
     .await;
+}
+
+/// What is decided for an app as if it could read everything is remembered apart from what is decided for the app.
+#[test]
+fn an_app_without_bounds_is_remembered_as_another_caller() {
+    let own = call(Actor::Patient("p1".to_owned()), "patient/Observation.rs");
+    let unbounded = access::unbounded(&own);
+    assert_ne!(unbounded.fingerprint, own.fingerprint);
+    assert_eq!(unbounded.fingerprint, access::unbounded(&own).fingerprint);
+    assert!(unbounded.caller.scopes != own.caller.scopes && unbounded.caller.actor == own.caller.actor);
 }
 
 #[tokio::test]
