@@ -14,6 +14,7 @@ pub(crate) mod spending;
 mod versions;
 mod write_buffer;
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,6 +34,7 @@ use crate::entry_row::EntryRow;
 use crate::error::{StoreError, is_in_trouble, is_overtaken};
 use crate::rows::Head;
 use crate::statement::{Sql, Statement};
+use effective_label::MayLeave;
 use explain::Noted;
 use recall::Recall;
 use shared_versions::SharedVersions;
@@ -81,6 +83,10 @@ pub struct Transaction<'a> {
     pub(crate) relabelled: bool,
     /// How many more resources may be given other labels because of what is written; the rest is left to the backlog.
     pub(crate) label_steps: usize,
+    /// What of that it may leave.
+    pub(crate) may_leave: MayLeave,
+    /// What it has left itself: the numbers of types, and ids.
+    pub(crate) labels_left: HashSet<(i16, String)>,
     /// What a load buffers.
     pub(crate) buffer: Option<Box<WriteBuffer>>,
     /// The predicates and statements of searches, while somebody wants to know.
@@ -126,6 +132,8 @@ impl<'a> Transaction<'a> {
             absent: None,
             relabelled: false,
             label_steps: shared.label_steps,
+            may_leave: MayLeave::Anything,
+            labels_left: HashSet::new(),
             buffer: None,
             noted: None,
             registry: None,
@@ -176,6 +184,8 @@ impl<'a> Transaction<'a> {
     pub(crate) fn renew_budgets(&mut self) {
         self.left_to_callers = Left::unbounded();
         self.label_steps = self.shared.label_steps;
+        self.may_leave = MayLeave::Anything;
+        self.labels_left.clear();
         self.relabelled = false;
     }
 
