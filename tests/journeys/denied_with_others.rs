@@ -11,7 +11,7 @@ on_both! {
     with super::SETTINGS;
     the_content_of_a_letter, hundreds_of_denials_are_as_few, to_an_app_of_others, what_is_said_about_it, a_carer_reads_no_comment_on_it,
     who_wrote_it_reads_what_is_said_about_it, what_names_it_and_says_something_else,
-    what_is_said_of_a_version_that_was_denied
+    what_is_said_of_a_version_that_was_denied, what_only_a_version_that_was_denied_showed
 }
 
 const SETTINGS: &[(&str, &str)] = &[(
@@ -444,4 +444,49 @@ async fn what_is_said_of_a_version_that_was_denied(concord: &Concord) {
     // Once it is denied no more.
     system.store(&but_for(&who, &[], &json!({"type": "deny", "class": class(&["Goal"])}))).await;
     reader.get(&then).await.expect(200);
+}
+
+/// Content that only an older version showed, which is denied by what that says of itself: also when the document has been deleted, and
+/// not what the newer one goes on to show.
+async fn what_only_a_version_that_was_denied_showed(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, system) = (concord.patient("amina"), concord.system());
+    let [first, both, second, gone] = [
+        upload(&amina, "zebra").await,
+        upload(&amina, "horse").await,
+        upload(&amina, "donkey").await,
+        upload(&amina, "mule").await,
+    ];
+    let who = json!({"reference": "Practitioner/gp-elsewhere"});
+    let letters = json!([{"coding": [{"system": "urn:kinds", "code": "letter"}]}]);
+    let denied = json!({"type": "deny", "class": class(&["DocumentReference"]), "code": letters});
+    system.store(&but_for(&who, &[], &denied)).await;
+    let document = |kind: &str, shows: &[&String]| {
+        let content: Vec<Value> =
+            shows.iter().map(|url| json!({"attachment": {"contentType": "text/plain", "url": url}})).collect();
+        json!({"resourceType": "DocumentReference", "status": "current", "content": content,
+            "subject": {"reference": "Patient/amina"}, "type": {"coding": [{"system": "urn:kinds", "code": kind}]}})
+    };
+    let scan = amina.create(&document("letter", &[&first, &both])).await;
+    let deleted = amina.create(&document("letter", &[&gone])).await;
+    let reader = concord.user("Practitioner/gp-elsewhere");
+    for content in [&first, &both, &gone] {
+        assert!(!shown(&reader, content).await, "{content}");
+    }
+    for (id, shows) in [(&scan, [&both, &second]), (&deleted, [&both, &both])] {
+        amina.store(&with(document("picture", &shows), "id", json!(id))).await;
+    }
+    amina.delete(&format!("DocumentReference/{deleted}")).await.expect(204);
+    reader.get(&format!("DocumentReference/{scan}")).await.expect(200);
+    reader.get(&format!("DocumentReference/{scan}/_history/1")).await.expect(404);
+    for (content, wanted) in [(&first, false), (&both, true), (&second, true), (&gone, false)] {
+        assert_eq!(shown(&reader, content).await, wanted, "{content}");
+        amina.get(content).await.expect(200);
+        system.get(content).await.expect(200);
+    }
+    // Once it is denied no more.
+    system.store(&but_for(&who, &[], &json!({"type": "deny", "class": class(&["Goal"])}))).await;
+    for content in [&first, &both, &second, &gone] {
+        assert!(shown(&reader, content).await, "{content}");
+    }
 }

@@ -7,7 +7,7 @@ use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    reasons_are_of_one_record, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told
+    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told
 }
 
 const NOT_SHOWN: &str = "by a rule that is not shown to you";
@@ -68,6 +68,47 @@ async fn reasons_are_of_one_record(concord: &Concord) {
         assert!(searches.iter().all(names), "{searches:?}");
         let emergency = reasons(&app, "agent=Practitioner/gp-elsewhere&subtype=search-type").await;
         assert!(emergency[0].contains(&format!("{patient} was found unconscious")), "{emergency:?}");
+    }
+}
+
+fn diagnosis(patient: &str) -> Value {
+    json!({"resourceType": "Condition", "id": patient, "code": {"text": "x"},
+        "subject": {"reference": format!("Patient/{patient}")},
+        "evidence": [{"detail": [{"reference": format!("Observation/{patient}")}]}]})
+}
+
+/// Each type is shared by a Consent of its own. Whose data of both was found is told of both Consents, and whose of one, of that.
+async fn each_is_told_by_what_hers_was_found(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, colleague) = (concord.system(), concord.user("Practitioner/former"));
+    for patient in ["amina", "callum"] {
+        for class in ["Observation", "Condition"] {
+            let consent = people::consent("active", "Practitioner/former", &["access"], &[class]);
+            let consent = with(consent, "patient", json!({"reference": format!("Patient/{patient}")}));
+            system.store(&with(consent, "id", json!(format!("{patient}-{}", class.to_lowercase())))).await;
+        }
+        system.store(&with(blood_pressure(patient, 120), "id", json!(patient))).await;
+    }
+    system.store(&diagnosis("amina")).await;
+    let both = ["observation", "condition"];
+    for (query, of_amina, of_callum) in [
+        ("?_type=Observation,Condition", &both[..], &both[..1]),
+        ("?_type=Condition,Observation", &both, &both[..1]),
+        ("_history", &both, &both[..1]),
+        ("Condition?_include=Condition:evidence-detail", &both, &[]),
+        ("Observation?_revinclude=Condition:evidence-detail", &both, &both[..1]),
+        ("Observation", &both[..1], &both[..1]),
+    ] {
+        for (patient, told) in [("amina", of_amina), ("callum", of_callum)] {
+            let before = reasons(&concord.patient(patient), "agent=Practitioner/former&_count=200").await.len();
+            colleague.get(query).await.expect(200);
+            let seen = reasons(&concord.patient(patient), "agent=Practitioner/former&_count=200").await;
+            assert_eq!(seen.len() - before, usize::from(!told.is_empty()), "{query} {patient}: {seen:?}");
+            for class in both.iter().filter(|_| !told.is_empty()) {
+                let is_named = seen[0].contains(&format!("Consent/{patient}-{class}/_history/1"));
+                assert_eq!(is_named, told.contains(class), "{query} {patient}: {}", seen[0]);
+            }
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod backup;
 mod batches;
 mod bounds;
 mod bounds_of_definitions;
+mod bounds_of_labels_and_threads;
 mod browsers;
 mod bundles;
 mod chained_search;

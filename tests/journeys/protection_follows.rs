@@ -13,7 +13,7 @@ on_both! {
     a_link_that_comes_later, a_comment_about_two_things, what_a_label_hid_comes_back
 }
 
-const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+pub(crate) const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 
 pub(crate) async fn relabel(app: &App, place: &str, operation: &str, code: &str) {
     let meta = json!({"name": "meta", "valueMeta": {"security": [{"system": ACT, "code": code}]}});

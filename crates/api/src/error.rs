@@ -70,6 +70,9 @@ pub enum ApiError {
     /// The caller asks too often; come again after so many seconds.
     #[error("asked too often; again in {0} s")]
     Throttled(u32),
+    /// What the caller labels is still handing on the labels that it got before; come again after so many seconds.
+    #[error("labels are still being handed on from there; again in {0} s")]
+    LabelsOnTheirWay(u32),
     /// Too busy now; come again after so many seconds.
     #[error("the database is busy or lost; again in {0} s")]
     Busy(u32),
@@ -218,6 +221,14 @@ impl ApiError {
     }
 }
 
+/// What whoever may leave nothing to be done afterwards is told of labels that reach further than that.
+fn too_far(most: usize) -> String {
+    format!(
+        "more than {most} resources are part of what would get a label by this, or speak about it, and each would get the label too: \
+         ask the organisation that keeps it to have its system, which is registered here, label it; or label what you mean by itself"
+    )
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         match error {
@@ -227,6 +238,10 @@ impl From<StoreError> for ApiError {
             StoreError::NoSpace(seconds) => ApiError::NoSpace(seconds),
             StoreError::TooCostly(text) => ApiError::Malformed(vec![Issue::plain(IssueCode::TooCostly, text)]),
             StoreError::BeyondAnswer => ApiError::beyond_answer("max_answer_bytes"),
+            StoreError::LabelsTooMany(most) => {
+                ApiError::Unprocessable(vec![Issue::plain(IssueCode::TooCostly, too_far(most))])
+            }
+            StoreError::LabelsOnTheirWay(seconds) => ApiError::LabelsOnTheirWay(seconds),
             StoreError::NotSupported(text) => ApiError::Malformed(vec![Issue::plain(IssueCode::NotSupported, text)]),
             StoreError::Internal(cause) => ApiError::Internal(cause),
         }

@@ -191,8 +191,12 @@ impl Decision {
     /// The elements that have to be left out of this resource, each once.
     #[must_use]
     pub fn redacted(&self, entries: &Entries) -> Vec<&'static str> {
+        self.redacted_where(&mut |of| of.holds(entries))
+    }
+
+    fn redacted_where(&self, holds: &mut dyn FnMut(&Predicate) -> bool) -> Vec<&'static str> {
         let mut elements: Vec<&'static str> = Vec::new();
-        for redaction in self.redactions.iter().filter(|redaction| redaction.of.holds(entries)) {
+        for redaction in self.redactions.iter().filter(|redaction| holds(&redaction.of)) {
             elements.extend(redaction.elements);
         }
         elements.sort_unstable();
@@ -216,7 +220,7 @@ impl Decision {
         is_allowed: bool,
         holds: &mut dyn FnMut(&Predicate) -> bool,
     ) -> ItemDecision {
-        let elements = self.redacted(entries);
+        let elements = self.redacted_where(holds);
         let effect = match (is_allowed, elements.is_empty()) {
             (false, _) => ItemEffect::Deny,
             (true, true) => ItemEffect::Permit,

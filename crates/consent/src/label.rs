@@ -354,7 +354,7 @@ pub(crate) fn distinguished<'a>(labels: impl Iterator<Item = &'a Coding>) -> Vec
 pub(crate) fn as_if_borne(predicate: Predicate, coming: &[String], at_most: bool) -> Predicate {
     let borne = |leaf: Predicate| match &leaf {
         Predicate::Entry(SECURITY, test) if coming.iter().any(|key| test.meets(key, None, None)) => {
-            leaf.or(Predicate::Inherits)
+            leaf.or(Predicate::AwaitsLabels)
         }
         _ => leaf,
     };

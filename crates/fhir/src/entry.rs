@@ -151,6 +151,12 @@ impl Entries {
         }
     }
 
+    /// The same as if it named nothing that it inherits labels from: of what is written, only what its writer gives it is asked.
+    #[must_use]
+    pub fn by_itself(self) -> Entries {
+        Entries { sources: Vec::new(), canonicals: Vec::new(), ..self }
+    }
+
     /// Whether it inherits labels from anything that it names.
     #[must_use]
     pub fn inherits(&self) -> bool {

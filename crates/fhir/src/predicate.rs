@@ -2,8 +2,8 @@
 //! predicates, and a query is their conjunction. It has two readings, [`Predicate::holds`] in memory and SQL in the
 //! store, over the same [`Entries`].
 //!
-//! Three of its forms look at other resources: [`Predicate::Chain`], for `_has` [`Predicate::ReverseChain`], and in
-//! permissions [`Predicate::DependsOn`]. What the caller may see of those is part of the predicate like everything else:
+//! Four of its forms look at other resources: [`Predicate::Chain`], for `_has` [`Predicate::ReverseChain`], and in
+//! permissions [`Predicate::DependsOn`] and [`Predicate::AwaitsLabels`]. What the caller may see of those is part of the predicate like everything else:
 //! whoever runs a query puts the permission into every link with [`Predicate::at_chains`]. The chains of a permission
 //! itself, to what a comment is about, bear the permission there already.
 
@@ -74,8 +74,10 @@ pub enum Predicate {
         /// What is looked for.
         then: Box<Predicate>,
     },
-    /// Those that inherit labels from something, whatever that bears ([`crate::label::sources`]).
-    Inherits,
+    /// Those to which labels are still being handed on: however far, they inherit from something whose labels have not reached all
+    /// that inherits from it ([`crate::label::sources`]). The entries do not tell what that is: in memory, those that inherit
+    /// from anything.
+    AwaitsLabels,
     /// Those whose content a caller of this kind gave, as the store keeps it: their elements do not tell.
     Given(i16),
     /// Those with a token in this parameter that is one of these codes, which are still to be looked up: see
@@ -273,7 +275,7 @@ impl Predicate {
             Predicate::DependsOn { through, then } => {
                 depends::dependencies(entries, through, all).any(|one| then.holds_among(one, all))
             }
-            Predicate::Inherits => entries.inherits(),
+            Predicate::AwaitsLabels => entries.inherits(),
             Predicate::Given(_) | Predicate::Coded(..) => false,
         }
     }
@@ -321,9 +323,22 @@ impl Predicate {
     pub fn has_chains(&self) -> bool {
         match self {
             Predicate::Chain { .. } | Predicate::ReverseChain { .. } | Predicate::DependsOn { .. } => true,
+            Predicate::AwaitsLabels => true,
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::has_chains),
             Predicate::Not(part) => part.has_chains(),
             _ => false,
+        }
+    }
+
+    /// Whether it asks what labels are still being handed on to. What a row bears and what it waits for are asked at once then,
+    /// or a label could arrive between the two.
+    #[must_use]
+    pub fn awaits_labels(&self) -> bool {
+        match self {
+            Predicate::AwaitsLabels => true,
+            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::awaits_labels),
+            Predicate::Not(part) => part.awaits_labels(),
+            other => other.elsewhere().is_some_and(Predicate::awaits_labels),
         }
     }
 

@@ -24,11 +24,6 @@ impl Lowering<'_> {
         }
     }
 
-    /// Whether it inherits labels from anything.
-    pub(crate) fn inherits(&self) -> Sql {
-        Sql::new("EXISTS (SELECT 1 FROM label_link s WHERE s.resource = ").sql(self.own_key()).sql(")")
-    }
-
     /// A column of the row that leads over the chain to the resource that conditions are made about.
     fn link(&self, name: &'static str) -> Cow<'static, str> {
         Cow::Owned(format!("h{}.{name}", self.depth))

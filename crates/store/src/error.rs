@@ -25,6 +25,12 @@ pub enum StoreError {
     /// A page holds more bytes of bodies than the answer has room for.
     #[error("the answer has no room for what it would hold")]
     BeyondAnswer,
+    /// More than so many resources would get a label by what is written, and whoever writes it leaves nothing to be done afterwards.
+    #[error("more than {0} resources would get the label")]
+    LabelsTooMany(usize),
+    /// What would hand labels on in the background is still handing on those that it got before; come again after so many seconds.
+    #[error("labels are still being handed on from there")]
+    LabelsOnTheirWay(u32),
     /// What is asked cannot be answered from how it is stored.
     #[error("{0}")]
     NotSupported(String),

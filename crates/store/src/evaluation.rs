@@ -17,6 +17,7 @@ impl Transaction<'_> {
         let patient = self.patient_id(version.patient)?;
         match holds_by_row(predicate, version, &patient) {
             Some(holds) => Ok(holds),
+            None if predicate.awaits_labels() => self.meets(rows, version.key, predicate),
             None => self.meets(rows, version.key, &settled(predicate, version, &patient)),
         }
     }

@@ -5,6 +5,7 @@
 //! on the rows of the candidate. A chain to another resource is such an `EXISTS`, or drives where nothing else does
 //! (file `chained_search`).
 
+mod awaited;
 mod depends;
 mod driver;
 mod labels;
@@ -123,7 +124,7 @@ impl Lowering<'_> {
                     .append(self.test(test))
                     .sql(self.end())
             }
-            Predicate::Inherits => self.inherits(),
+            Predicate::AwaitsLabels => self.awaits_labels(),
             Predicate::DependsOn { through, then } => self.depends_on(through, then),
             Predicate::Given(kind) => Sql::new("EXISTS (SELECT 1 FROM given_by g WHERE g.resource = ")
                 .sql(self.column("rid"))

@@ -180,8 +180,8 @@ pub struct Config {
     #[config(default = 1000, deserialize_with = field::number::<1, 10_000, _, _>)]
     pub max_page_size: u32,
     /// How many resources one write may give other security labels because they are part of what it labels, or speak about
-    /// it. What is beyond follows in the background, in short transactions; until it is done, all that could be meant is kept
-    /// back from whoever may not see what bears those labels.
+    /// it. What is beyond follows in the background, in short transactions, where a registered system labels it, and is refused from
+    /// others; until it is done, what is meant is kept back from whoever may not see what bears those labels.
     #[config(default = 5_000, deserialize_with = field::number::<1, 1_000_000, _, _>)]
     pub label_steps: usize,
     /// Whether what a write refers to outside of records (practitioners, organizations, devices) must exist and be readable by

@@ -30,6 +30,11 @@ const NO_SPACE: &str = "insufficient storage: the disk of the database is full, 
 /// What is said to whoever asks too often.
 const TOO_OFTEN: &str = "too many requests from this app for this person; wait as long as Retry-After says";
 
+/// What is said where labels are still being handed on from what is to get more.
+const LABELS_ON_THEIR_WAY: &str = "what would get a label by this is still handing on the labels that it got or lost before, to more \
+                                   than one write may give them to; it gets no more until that is done; wait as long as \
+                                   Retry-After says";
+
 /// What is said while the server is being worked on.
 const WORKED_ON: &str =
     "the server is being worked on, and answers again when that is done; try again as Retry-After says";
@@ -66,7 +71,9 @@ fn status(error: &ApiError) -> StatusCode {
         ApiError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         ApiError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ApiError::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
-        ApiError::Throttled(_) | ApiError::OverShare(_) => StatusCode::TOO_MANY_REQUESTS,
+        ApiError::Throttled(_) | ApiError::OverShare(_) | ApiError::LabelsOnTheirWay(_) => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         ApiError::Busy(_)
         | ApiError::Unreadable(_)
         | ApiError::Full(_)
@@ -111,6 +118,7 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
             one(IssueCode::NotSupported, text)
         }
         ApiError::Throttled(_) => one(IssueCode::Throttled, TOO_OFTEN),
+        ApiError::LabelsOnTheirWay(_) => one(IssueCode::Throttled, LABELS_ON_THEIR_WAY),
         ApiError::Busy(_) => one(IssueCode::Transient, "the server cannot answer now; try again in a moment"),
         ApiError::TookTooLong => one(IssueCode::Timeout, "this took longer than the caller waits for it; try again"),
         ApiError::Maintenance => one(IssueCode::Transient, WORKED_ON),
@@ -171,6 +179,7 @@ pub(super) fn response(error: &ApiError, answer: &Answer, request_id: &str) -> H
         | ApiError::OverShare(seconds)
         | ApiError::OutcomeUnknown(seconds)
         | ApiError::NoSpace(seconds)
+        | ApiError::LabelsOnTheirWay(seconds)
         | ApiError::Throttled(seconds) => {
             builder.insert_header((header::RETRY_AFTER, (*seconds).max(RETRY).to_string()));
         }

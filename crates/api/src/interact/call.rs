@@ -12,6 +12,9 @@ use concord_store::rows::StoredVersion;
 
 use crate::interact::Questions;
 
+/// The client of a call at the command line.
+const OPERATOR: &str = "concord";
+
 /// One call: who, what for, and the id by which logs and audit tell of it.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -89,7 +92,7 @@ impl Call {
             actor: Actor::System,
             subject: subject.to_owned(),
             issuer: String::new(),
-            client: "concord".to_owned(),
+            client: OPERATOR.to_owned(),
             scopes: Scopes::parse("system/*.cruds"),
             patient: None,
             credentials: Credentials::default(),
@@ -98,9 +101,9 @@ impl Call {
         Call { questions: Questions::none(), ..Call::of(Arc::new(caller), &request_id, [0; 16]) }
     }
 
-    /// Whether whoever runs the server calls, at its command line: no token has no issuer.
-    pub(crate) fn is_operators(&self) -> bool {
-        self.caller.issuer.is_empty()
+    /// Whether it is one of those at the command line: every token has an issuer.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.caller.issuer.is_empty() && self.caller.client == OPERATOR
     }
 
     /// What a decision about this call is asked.

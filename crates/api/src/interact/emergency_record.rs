@@ -51,7 +51,7 @@ pub(crate) fn refuse_made_up(
     value: &Value<'_>,
 ) -> Result<(), ApiError> {
     let kinds = own_kinds(value);
-    if kinds.is_empty() || session.call.is_operators() {
+    if kinds.is_empty() || session.call.is_operator() {
         return Ok(());
     }
     let made = match old.filter(|old| !old.deleted && old.author.is_empty()) {

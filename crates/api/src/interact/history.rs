@@ -16,7 +16,6 @@ use concord_store::transaction::Transaction;
 use crate::error::ApiError;
 use crate::interact::access::{evaluation, redaction};
 use crate::interact::audit::Interaction;
-use crate::interact::audit::grounds::Grounds;
 use crate::interact::session::Session;
 use crate::interact::{FORM, access, read};
 
@@ -125,12 +124,12 @@ fn run(session: &mut Session<'_, '_>, of: &Of, range: &Range) -> Result<Found, A
         Of::Type(resource_type) => {
             access::require_scope(session.call, Action::TypeHistory, *resource_type)?;
             let decision = access::decide_search(session, Action::TypeHistory, *resource_type, None)?;
-            session.audit.permitted(Grounds::Found(Arc::clone(&decision)));
+            session.audit.finds(Some(*resource_type), Arc::clone(&decision));
             (decision, HistoryOf::Type(*resource_type))
         }
         Of::System => {
             let decision = access::decide_everywhere(session, Action::TypeHistory)?;
-            session.audit.permitted(Grounds::Found(Arc::clone(&decision)));
+            session.audit.finds(None, Arc::clone(&decision));
             (decision, HistoryOf::System)
         }
     };

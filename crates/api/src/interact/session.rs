@@ -7,10 +7,12 @@ use crate::interact::audit::entry::AuditEntry;
 use crate::interact::audit::interaction::Interaction;
 use crate::interact::foreseen::Foreseen;
 use crate::interact::{Call, Service};
+use concord_consent::authorship::speaks_for_itself_only;
 use concord_consent::caller::Actor;
 use concord_consent::facts::Facts;
 use concord_fhir::predicate::Predicate;
 use concord_store::transaction::Transaction;
+use concord_store::transaction::effective_label::MayLeave;
 use concord_store::{Reply, WorkError};
 
 /// A call inside a transaction, with the audit entry that is being written of it.
@@ -101,6 +103,16 @@ impl SessionCache {
     }
 }
 
+/// What a caller's write may leave to be labelled in the background, which keeps data below back until it is done: a system that is
+/// registered here answers for that, and nobody else does. Whoever has the database is not told to come again.
+fn may_leave(call: &Call) -> MayLeave {
+    match call.caller.actor {
+        Actor::System if call.is_operator() => MayLeave::Anything,
+        Actor::System if !speaks_for_itself_only(&call.caller) => MayLeave::Further,
+        _ => MayLeave::Nothing,
+    }
+}
+
 impl<'s, 't> Session<'s, 't> {
     /// Runs one session inside a transaction: the result, and what must be in the log before it is given out. Whatever it led to, a
     /// professional who acts no more is told that and nothing else.
@@ -111,6 +123,7 @@ impl<'s, 't> Session<'s, 't> {
         mut audit: AuditEntry,
         work: impl FnOnce(&mut Session<'_, 't>) -> Result<T, ApiError>,
     ) -> Reply<T, ApiError> {
+        transaction.let_leave(may_leave(call));
         let cache = SessionCache::default();
         let mut session = Session { service, call, transaction, audit: &mut audit, foreseen: None, cache: &cache };
         let result = work(&mut session);

@@ -172,7 +172,7 @@ fn what_is_on_its_way_takes_and_never_gives() {
         types: vec![ResourceType::parse("Condition").unwrap()],
         then: Box::new(then),
     };
-    let inner = needs.clone().or(Predicate::Inherits);
+    let inner = needs.clone().or(Predicate::AwaitsLabels);
     assert_eq!(as_if_borne(about(needs.clone().negate()), &coming("SEX"), false), about(inner.clone().negate()));
     let back = |by: Predicate| Predicate::ReverseChain {
         target: ResourceType::parse("Condition").unwrap(),

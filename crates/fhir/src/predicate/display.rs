@@ -32,7 +32,7 @@ impl Display for Predicate {
                 write!(f, "a {target} that {} of a {resource_type} with ({by}) refers to", name(*parameter))
             }
             Predicate::DependsOn { then, .. } => write!(f, "shows or speaks about something with ({then})"),
-            Predicate::Inherits => f.write_str("inherits labels"),
+            Predicate::AwaitsLabels => f.write_str("awaits labels"),
             Predicate::Given(kind) => write!(f, "given by a caller of kind {kind}"),
             Predicate::Coded(parameter, codes) => write!(f, "{}: {codes}", name(*parameter)),
         }

@@ -3,7 +3,7 @@
 use super::authorship::{self, AuthorElement, Fill, Others};
 use super::writer::{Settings, WriteContext, Writer, WriterKind, reference_value};
 use super::{
-    allergy_intolerance, care_plan, communication, consent, device, goal, observation, parties, patient, task,
+    allergy_intolerance, care_plan, communication, consent, device, goal, observation, parties, patient, task, vouching,
 };
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
@@ -28,8 +28,10 @@ pub fn is_multi_author(resource_type: ResourceType, resource: &Value<'_>) -> boo
 /// How many security labels a resource may bear: each is handed on to all that speaks about it or is part of it.
 const MOST_LABELS: usize = 100;
 
+/// Refuses more; the one that the server adds, of who vouches for it, does not count, or what is read could not be sent back.
 fn bears_too_many(resource_type: ResourceType, resource: &Value<'_>) -> Option<Issue> {
-    let number = resource.get("meta").map_or(0, |meta| meta.list("security").len());
+    let labels = resource.get("meta").map_or(&[][..], |meta| meta.list("security"));
+    let number = labels.len() - usize::from(labels.iter().any(vouching::is_claim));
     let text = format!("has {MOST_LABELS} labels at most, and here are {number}");
     (number > MOST_LABELS).then(|| Issue::error(IssueCode::TooCostly, format!("{resource_type}.meta.security"), text))
 }
@@ -46,7 +48,6 @@ pub fn prepare(
 ) -> Result<Vec<Issue>, Vec<Issue>> {
     let WriteContext { previous, writer, now, settings } = *context;
     let mut issues = Vec::new();
-    issues.extend(bears_too_many(resource_type, resource));
     if writer.kind != WriterKind::System {
         if let Some(row) = authorship::of(resource_type) {
             check_subject(row, resource, context, &mut issues);
@@ -82,6 +83,8 @@ pub fn prepare(
             issue.severity = issue.severity.min(Severity::Warning);
         }
     }
+    // Nobody is spared this, and first: it is for the sake of all that inherits from it.
+    issues.splice(0..0, bears_too_many(resource_type, resource));
     issues.truncate(MOST_ISSUES);
     if issues.iter().any(|issue| issue.severity >= Severity::Error) { Err(issues) } else { Ok(issues) }
 }

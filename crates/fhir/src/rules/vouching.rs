@@ -74,7 +74,7 @@ pub fn keep_claims(resource: &mut Value<'_>, previous: &Value<'_>) {
 }
 
 /// Whether a label says who vouches. The system is not asked for: a claim under a misspelt system is a claim too.
-fn is_claim(label: &Value<'_>) -> bool {
+pub(super) fn is_claim(label: &Value<'_>) -> bool {
     label.text("code").is_some_and(is_claim_code)
 }
 

@@ -52,7 +52,7 @@ pub(super) fn of_predicate(
             tested(transaction, interactions, named.unwrap_or_default(), test)?
         }
         // An event is kept back by what it is about.
-        Predicate::Inherits | Predicate::DependsOn { .. } | Predicate::Given(_) => Sql::new("1 = 0"),
+        Predicate::AwaitsLabels | Predicate::DependsOn { .. } | Predicate::Given(_) => Sql::new("1 = 0"),
         Predicate::Chain { .. } | Predicate::ReverseChain { .. } => {
             return Err(StoreError::NotSupported(
                 "the audit log cannot be searched through other resources".to_owned(),

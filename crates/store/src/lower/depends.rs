@@ -31,7 +31,35 @@ impl Lowering<'_> {
             .sql(" AND ")
             .append(there.condition(then))
             .append(self.depends_on_version(through, then, &there))
+            .append(self.shown_before(then, &there))
             .sql(there.end())
+    }
+
+    /// ` UNION ALL` the older versions of what shows it no more, and has shown it: what only those show is what they say it is. That a
+    /// version shows it is told by its text, in which the address stands; what may be another's is taken for its own.
+    fn shown_before(&self, then: &Predicate, there: &Lowering<'_>) -> Sql {
+        let older = Lowering { rows: Rows::Superseded, ..*there };
+        let name = format!("r{}", there.depth);
+        let (type_column, id) = (self.column("type"), self.column("id"));
+        let find = if self.postgres { "strpos" } else { "instr" };
+        let of_it = format!("c.type = {type_column} AND c.id = {id}");
+        let shows_it_now =
+            format!("({find}(t.body, '/' || {id} || '\"') > 0 OR {find}(t.body, '/' || {id} || '\\\"') > 0)");
+        let now = format!("t.rid = c.resource AND NOT {shows_it_now}");
+        let showed_it = |version: &str| format!("{version}.rid = t.rid AND {find}({version}.body, '/' || {id}) > 0");
+        let text = match self.postgres {
+            true => format!(
+                " UNION ALL SELECT 1 FROM label_content c CROSS JOIN LATERAL (SELECT t.rid FROM resource t WHERE {now} OFFSET 0) t \
+                 CROSS JOIN LATERAL (SELECT h.* FROM history h WHERE {} OFFSET 0) {name} WHERE {of_it} AND ",
+                showed_it("h")
+            ),
+            false => format!(
+                " UNION ALL SELECT 1 FROM label_content c CROSS JOIN resource t CROSS JOIN history {name} \
+                 WHERE {of_it} AND {now} AND {} AND ",
+                showed_it(&name)
+            ),
+        };
+        Sql::new(text).append(older.condition(then))
     }
 
     /// ` UNION ALL` the older versions that are named as such, by itself or by what is found of these types: what is said of a version

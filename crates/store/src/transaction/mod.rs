@@ -15,6 +15,7 @@ pub(crate) mod spending;
 mod versions;
 mod write_buffer;
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,6 +36,7 @@ use crate::error::{StoreError, is_in_trouble, is_overtaken};
 use crate::rows::Head;
 use crate::statement::{Sql, Statement};
 use bodies::BodiesLeft;
+use effective_label::MayLeave;
 use explain::Noted;
 use recall::Recall;
 use shared_versions::SharedVersions;
@@ -85,6 +87,10 @@ pub struct Transaction<'a> {
     pub(crate) relabelled: bool,
     /// How many more resources may be given other labels because of what is written; the rest is left to the backlog.
     pub(crate) label_steps: usize,
+    /// What of that it may leave.
+    pub(crate) may_leave: MayLeave,
+    /// What it has left itself: the numbers of types, and ids.
+    pub(crate) labels_left: HashSet<(i16, String)>,
     /// What a load buffers.
     pub(crate) buffer: Option<Box<WriteBuffer>>,
     /// The predicates and statements of searches, while somebody wants to know.
@@ -131,6 +137,8 @@ impl<'a> Transaction<'a> {
             absent: None,
             relabelled: false,
             label_steps: shared.label_steps,
+            may_leave: MayLeave::Anything,
+            labels_left: HashSet::new(),
             buffer: None,
             noted: None,
             registry: None,
@@ -182,6 +190,8 @@ impl<'a> Transaction<'a> {
         self.left_to_callers = Left::unbounded();
         self.bodies = BodiesLeft::unbounded();
         self.label_steps = self.shared.label_steps;
+        self.may_leave = MayLeave::Anything;
+        self.labels_left.clear();
         self.relabelled = false;
     }
 

@@ -333,15 +333,27 @@ pub(crate) fn findable(
     resource_type: ResourceType,
     record: Option<&str>,
 ) -> Result<Predicate, ApiError> {
+    let found = finding(session, resource_type, record)?;
+    Ok(found.map_or(Predicate::None, |decision| decision.permit.clone()))
+}
+
+/// The same with the reasons; none where no scope covers the type.
+///
+/// # Errors
+/// As [`findable`].
+pub(crate) fn finding(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    record: Option<&str>,
+) -> Result<Option<Arc<Decision>>, ApiError> {
     if is_event(resource_type) {
         let text = "the audit log is searched by itself only: not through a chain, _has, _include or _revinclude";
         return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::NotSupported, text)]));
     }
     if session.call.caller.scopes.that_permit(Action::Search, Some(resource_type)).next().is_none() {
-        return Ok(Predicate::None);
+        return Ok(None);
     }
-    let decision = decide_search(session, Action::Search, resource_type, record)?;
-    Ok(decision.permit.clone())
+    decide_search(session, Action::Search, resource_type, record).map(Some)
 }
 
 /// Puts what the caller may find into every chain of a query, so that nothing is learnt about a resource by looking

@@ -18,7 +18,7 @@ use concord_store::rows::{Head, StoredVersion, Version};
 use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::access::{evaluation, facts};
-use crate::interact::audit::entry::Told;
+use crate::interact::audit::grounds::Told;
 use crate::interact::labels::review;
 use crate::interact::session::Session;
 
@@ -139,10 +139,15 @@ pub(crate) fn disclose(
     versions: &[(Rows, &Version)],
     asked: &[String],
 ) -> Result<(), ApiError> {
-    let mut patients: BTreeMap<i64, bool> = BTreeMap::new();
+    let mut patients: BTreeMap<i64, (bool, Vec<ResourceType>)> = BTreeMap::new();
+    let by_type = session.audit.is_permitted_by_type();
     for (rows, version) in versions {
         for key in session.transaction.patients_of(*rows, version)? {
-            *patients.entry(key).or_insert(true) &= review::is_kept(version);
+            let (kept, types) = patients.entry(key).or_insert((true, Vec::new()));
+            *kept &= review::is_kept(version);
+            if by_type && !types.contains(&version.resource_type) {
+                types.push(version.resource_type);
+            }
         }
     }
     let (own, known) = match asked {
@@ -153,14 +158,19 @@ pub(crate) fn disclose(
                 reason = "in whose log it stands, which the caller reads as far as they may know"
             )]
             let key = session.transaction.named_record(single)?.deciding();
-            let told = Some(key).filter(|key| *key != 0).map(|key| Told { key, id: single.clone(), kept: false });
+            let told = Some(key).filter(|key| *key != 0).map(|key| Told {
+                key,
+                id: single.clone(),
+                kept: false,
+                types: Vec::new(),
+            });
             (told, known)
         }
         _ => (None, true),
     };
     let mut told = Vec::with_capacity(patients.len());
-    for (key, kept) in patients {
-        told.push(Told { key, id: session.transaction.patient_id(key)?, kept });
+    for (key, (kept, types)) in patients {
+        told.push(Told { key, id: session.transaction.patient_id(key)?, kept, types });
     }
     session.audit.disclosed(told, own, known);
     Ok(())

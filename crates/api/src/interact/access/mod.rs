@@ -36,7 +36,8 @@ pub(crate) mod unnamed;
 pub(crate) use authorship::{may_change, owns, permitted, stored, writer, wrote};
 pub(crate) use decision::{
     DecisionCache, as_if_elsewhere, decide_about, decide_everywhere, decide_in_emergency, decide_on, decide_reference,
-    decide_search, facts_about, findable, for_type, given_by, guard, issues, only_record, require_scope, unbounded,
+    decide_search, facts_about, findable, finding, for_type, given_by, guard, issues, only_record, require_scope,
+    unbounded,
 };
 pub(crate) use facts::own_record;
 pub(crate) use knowledge::{disclose, patient_read, reads_patient, record_known, records_of};

@@ -1,10 +1,13 @@
 //! The audit entry of a session while it is being written: made in one place, ended in one place.
 
+use std::sync::Arc;
+
+use concord_consent::decision::Decision;
 use concord_fhir::registry::ResourceType;
 
 use crate::error::ApiError;
 use crate::interact::Call;
-use crate::interact::audit::grounds::Grounds;
+use crate::interact::audit::grounds::{Grounds, Told};
 use crate::interact::audit::interaction::{Interaction, outcome, outcome_of};
 use concord_store::audit::Record;
 use concord_store::rows::Version;
@@ -50,17 +53,6 @@ struct Found {
     id: String,
     version: i64,
     patient: i64,
-}
-
-/// Somebody whose data an answer holds, or about whom was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
-    /// The key of the patient.
-    pub(crate) key: i64,
-    /// The logical id.
-    pub(crate) id: String,
-    /// Nothing is in the answer but what is kept from the patient.
-    pub(crate) kept: bool,
 }
 
 /// Whose data an answer holds.
@@ -139,6 +131,16 @@ impl AuditEntry {
         self.permitted = grounds;
     }
 
+    /// What lets the caller find resources of one type, or of any; beside what lets them find others.
+    pub(crate) fn finds(&mut self, of: Option<ResourceType>, decision: Arc<Decision>) {
+        self.permitted = std::mem::take(&mut self.permitted).with_found(of, decision);
+    }
+
+    /// Whether it depends on the type of what is found by what it is permitted.
+    pub(crate) fn is_permitted_by_type(&self) -> bool {
+        self.permitted.are_by_type()
+    }
+
     /// The true reason of a refusal, which the caller is not told.
     pub(crate) fn hidden(&mut self, reasons: String) {
         self.hidden = reasons;
@@ -197,9 +199,9 @@ impl Disclosed {
         let refused = self.patients.is_empty() && !self.known;
         if self.patients.is_empty() {
             // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
-            self.patients.push(self.asked.unwrap_or(Told { key: 0, id: String::new(), kept: false }));
+            self.patients.push(self.asked.unwrap_or(Told::nobody()));
         }
-        let reasons = grounds.of_records(self.patients.iter().map(|one| (one.key, one.id.as_str())));
+        let reasons = grounds.of_records(&self.patients);
         let names = without_values(&record.query);
         let about = |(one, reason): (&Told, String)| {
             let query = if one.key == 0 || asked == Some(one.key) { &record.query } else { &names };
@@ -225,6 +227,7 @@ fn reason(error: &ApiError) -> String {
         ApiError::TooLarge(_) => "too large".to_owned(),
         ApiError::NotAllowed { .. } => "not allowed".to_owned(),
         ApiError::Conflict(_) => "conflict".to_owned(),
+        ApiError::LabelsOnTheirWay(_) => "labels are still being handed on from there".to_owned(),
         ApiError::PreconditionFailed(_) => "precondition failed".to_owned(),
         ApiError::PreconditionRequired(_) => "precondition required".to_owned(),
         _ => "failed".to_owned(),

@@ -6,15 +6,38 @@ use std::sync::Arc;
 
 use concord_consent::decision::{Decision, Layer, Reason, Verdict};
 use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::ResourceType;
 
 /// How long the reason of an audit record may grow, in bytes, by what a caller gave as theirs.
 const LONGEST_REASON: usize = 1_000;
 
-/// How many rules and Consents an audit record names.
+/// How many rules and Consents an audit record names, of each type of resource that was found.
 const MOST_NAMED: usize = 5;
+
+/// How many it names of all types together.
+const MOST_NAMED_IN_ALL: usize = 20;
 
 /// What stands between two rules.
 pub(crate) const LISTED: &str = ", ";
+
+/// Somebody whose data an answer holds, or about whom was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The key of the patient.
+    pub(crate) key: i64,
+    /// The logical id.
+    pub(crate) id: String,
+    /// Nothing is in the answer but what is kept from the patient.
+    pub(crate) kept: bool,
+    /// Of which types what is hers in the answer is, where that tells by what it was found.
+    pub(crate) types: Vec<ResourceType>,
+}
+
+impl Told {
+    pub(crate) fn nobody() -> Told {
+        Told { key: 0, id: String::new(), kept: false, types: Vec::new() }
+    }
+}
 
 /// By what an answer was permitted.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +46,8 @@ pub(crate) enum Grounds {
     Same(String),
     /// By what lets one version be seen: in the record that the version is in, and in any other.
     OfVersion { record: i64, there: String, decision: Arc<Decision> },
-    /// By what lets the caller find something.
-    Found(Arc<Decision>),
+    /// By what lets the caller find something: resources of one type, or of any.
+    Found(Vec<(Option<ResourceType>, Arc<Decision>)>),
 }
 
 impl Default for Grounds {
@@ -39,29 +62,82 @@ impl Grounds {
         match self {
             Grounds::Same(text) => text.clone(),
             Grounds::OfVersion { there, .. } => there.clone(),
-            Grounds::Found(decision) => found(decision).told(""),
+            Grounds::Found(all) => Found::by(all).told("", &[]),
         }
     }
 
-    /// For the record of each of these patients, by key and id.
-    pub(crate) fn of_records<'p>(&self, records: impl Iterator<Item = (i64, &'p str)>) -> Vec<String> {
+    /// For the record of each of these.
+    pub(crate) fn of_records(&self, records: &[Told]) -> Vec<String> {
         match self {
-            Grounds::Same(text) => records.map(|_| text.clone()).collect(),
-            Grounds::OfVersion { record, there, decision } => records
-                .map(|(key, _)| if key == *record { there.clone() } else { Named::all(told_anywhere(decision)) })
-                .collect(),
-            Grounds::Found(decision) => {
-                let found = found(decision);
-                records.map(|(_, patient)| found.told(patient)).collect()
+            Grounds::Same(text) => records.iter().map(|_| text.clone()).collect(),
+            Grounds::OfVersion { record, there, decision } => {
+                let elsewhere = || Named::all(told_anywhere(decision));
+                records.iter().map(|one| if one.key == *record { there.clone() } else { elsewhere() }).collect()
+            }
+            Grounds::Found(all) => {
+                let found = Found::by(all);
+                records.iter().map(|one| found.told(&one.id, &one.types)).collect()
             }
         }
     }
+
+    /// The same, with what lets the caller find resources of one type besides, or of any.
+    pub(crate) fn with_found(self, of: Option<ResourceType>, decision: Arc<Decision>) -> Grounds {
+        match self {
+            Grounds::Found(mut all) if all.iter().all(|(known, _)| *known != of) => {
+                all.push((of, decision));
+                Grounds::Found(all)
+            }
+            known @ Grounds::Found(_) => known,
+            _ => Grounds::Found(vec![(of, decision)]),
+        }
+    }
+
+    /// Whether they differ by the type of what was found.
+    pub(crate) fn are_by_type(&self) -> bool {
+        matches!(self, Grounds::Found(all) if !matches!(all.as_slice(), [(Some(_), _)]))
+    }
 }
 
-/// The reasons that tell what a caller may find, with the labels that bound it.
-fn found(decision: &Decision) -> ByRecord<'_> {
-    let tells = |reason: &&Reason| reason.verdict == Verdict::Permits || reason.layer == Layer::Label;
-    ByRecord::of(decision.reasons.iter().filter(tells))
+/// What lets a caller find resources, type by type.
+struct Found<'a>(Vec<(Option<ResourceType>, ByRecord<'a>)>);
+
+impl<'a> Found<'a> {
+    /// By the reasons that tell what a caller may find, with the labels that bound it.
+    fn by(all: &'a [(Option<ResourceType>, Arc<Decision>)]) -> Found<'a> {
+        let tells = |reason: &&Reason| reason.verdict == Verdict::Permits || reason.layer == Layer::Label;
+        let of_decision = |decision: &'a Decision| ByRecord::of(decision.reasons.iter().filter(tells));
+        Found(all.iter().map(|(of, decision)| (*of, of_decision(decision))).collect())
+    }
+
+    /// What the log of this patient says, of whose data what is of these types was found; of no type, nothing was. The names, and the
+    /// reasons that the caller gave with what it opened of her record.
+    fn told(&self, patient: &str, types: &[ResourceType]) -> String {
+        let (mut names, mut given): (Vec<String>, Vec<&Reason>) = (Vec::new(), Vec::new());
+        for (of, by_record) in &self.0 {
+            let is_meant = types.is_empty() || of.is_none_or(|of| types.contains(&of));
+            if !is_meant {
+                continue;
+            }
+            let mut reasons = by_record.reasons(patient);
+            if of.is_none() && !types.is_empty() {
+                reasons.retain(|reason| types.iter().any(|one| reason.about.clone().of_type(*one) != Predicate::None));
+            }
+            for name in Named::of(reasons.iter().copied()).names {
+                if names.len() < MOST_NAMED_IN_ALL && !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            given.extend(reasons.into_iter().filter(|reason| is_given(reason)));
+        }
+        let mut said: Vec<&str> = Vec::new();
+        given.retain(|reason| {
+            let is_new = !said.contains(&reason.text.as_str());
+            said.push(&reason.text);
+            is_new
+        });
+        with_given(names.join(LISTED), given.into_iter())
+    }
 }
 
 /// Reasons by the records that they are about.
@@ -88,13 +164,12 @@ impl<'a> ByRecord<'a> {
         all
     }
 
-    /// What the log of this patient says: the names, and the reasons that the caller gave with what it opened of her record.
-    fn told(&self, patient: &str) -> String {
+    /// Those that can be about something in the record of this patient, in their order.
+    fn reasons(&self, patient: &str) -> Vec<&'a Reason> {
         let within = self.within.get(patient).map_or(&[][..], Vec::as_slice);
         let mut reasons: Vec<_> = self.anywhere.iter().chain(within).copied().collect();
         reasons.sort_unstable_by_key(|(place, _)| *place);
-        let reasons = || reasons.iter().map(|(_, reason)| *reason);
-        with_given(Named::all(reasons()), reasons())
+        reasons.into_iter().map(|(_, reason)| reason).collect()
     }
 }
 
@@ -159,11 +234,13 @@ pub(crate) struct Named {
 
 impl Named {
     pub(crate) fn all<'a>(reasons: impl Iterator<Item = &'a Reason>) -> String {
+        Named::of(reasons).into_text()
+    }
+
+    fn of<'a>(reasons: impl Iterator<Item = &'a Reason>) -> Named {
         let mut named = Named::default();
-        for reason in reasons {
-            named.add(reason);
-        }
-        named.into_text()
+        reasons.for_each(|reason| named.add(reason));
+        named
     }
 
     pub(crate) fn add(&mut self, reason: &Reason) {

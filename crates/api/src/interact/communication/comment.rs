@@ -32,6 +32,9 @@ const LONGEST_THREAD: usize = 200;
 /// How many things one comment may be about.
 pub(super) const MOST_ABOUT: usize = 20;
 
+/// How many a request for correction is about besides, which the server adds: the Task that it opens, and what is to be corrected.
+pub(super) const MOST_ADDED: usize = 2;
+
 /// How many messages one may answer.
 const MOST_ANSWERED: usize = 20;
 
@@ -91,8 +94,10 @@ pub(crate) fn at_version(
 ) -> Result<(), ApiError> {
     let about: Vec<String> =
         value.list("about").iter().filter_map(|one| one.text("reference")).map(str::to_owned).collect();
-    if value.list("about").len() > MOST_ABOUT {
-        let text = format!("is about {MOST_ABOUT} things at most");
+    let number = value.list("about").len();
+    let asks = CORRECTIONS.iter().any(|code| has_category(value, code));
+    if number > MOST_ABOUT + if asks { MOST_ADDED } else { 0 } {
+        let text = format!("is about {MOST_ABOUT} things at most, and here are {number}");
         return Err(ApiError::rule(format!("{resource_type}.about"), text));
     }
     let records = index::extract_under(&session.service.base, resource_type, "", 0, value).patients;

@@ -169,7 +169,7 @@ fn tasks(service: &Service, communication: &Value<'_>) -> Vec<String> {
     let about = followed::each_once(&service.base, communication.list("about")).into_iter();
     let tasks = about.filter_map(|one| one.local).filter(|local| local.starts_with("Task/"));
     // One that names two more is as a server wrote it that bounded nothing.
-    tasks.take(comment::MOST_ABOUT + 2).collect()
+    tasks.take(comment::MOST_ABOUT + comment::MOST_ADDED).collect()
 }
 
 fn readable(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str) -> Result<Value<'static>, ApiError> {

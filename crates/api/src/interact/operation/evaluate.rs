@@ -385,7 +385,7 @@ fn on_stored(
     version: &Version,
 ) -> Result<ItemDecision, ApiError> {
     let is_allowed = match decision.permit.has_chains() {
-        true if decision.action.writes() && !decision.allows(entries) => false,
+        true if decision.action.writes() && !decision.allows(&entries.clone().by_itself()) => false,
         true => evaluation::permits(session.transaction, decision, Rows::Current, version)?,
         false => decision.allows(entries),
     };

@@ -2,7 +2,7 @@
 //! resource is labelled with.
 //!
 //! Whoever may change a resource changes its labels, tags and profiles by a new version of it. A patient may raise the
-//! sensitivity of anything in her record: that label is kept relabel_added the resource, which stays as it was written, and only
+//! sensitivity of anything in her record: that label is kept beside the resource, which stays as it was written, and only
 //! who put it there takes it away.
 
 use concord_consent::caller::{Actor, App, Proofing};
@@ -21,7 +21,7 @@ use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarg
 use crate::interact::session::Session;
 use crate::interact::{PROVENANCE, access, labels, read, update, write};
 
-/// How many labels, tags and profiles one call may name, and how many labels there may be relabel_added a resource.
+/// How many labels, tags and profiles one call may name, and how many labels there may be beside a resource.
 const MOST: usize = 50;
 
 const GIVEN: &[Parameter] = &[Parameter::required("meta", "Meta", "The profiles, tags and labels")];
@@ -220,7 +220,7 @@ fn relabel(
     Ok(now)
 }
 
-/// Takes the caller's labels from relabel_added a resource; those of others stay, and that is said.
+/// Takes the caller's labels from beside a resource; those of others stay, and that is said.
 fn take_away(session: &mut Session<'_, '_>, old: &Version, change: &Change) -> Result<(), ApiError> {
     let known = session.transaction.labels_added_to(old.key)?;
     for coding in &change.security {
@@ -267,10 +267,7 @@ fn relabel_added(
         }
         let known = session.transaction.labels_added_to(old.key)?;
         if known.len() + change.security.len() > MOST {
-            return Err(ApiError::rule(
-                place("security", 0),
-                format!("a resource may have {MOST} labels relabel_added it"),
-            ));
+            return Err(ApiError::rule(place("security", 0), format!("a resource may have {MOST} labels beside it")));
         }
         for coding in &change.security {
             session.transaction.add_label(old.key, &labels::by(session.call, labels::key(coding)))?;

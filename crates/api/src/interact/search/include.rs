@@ -200,8 +200,12 @@ impl Inclusion<'_> {
         let permit = match self.permits.get(&target) {
             Some(permit) => permit.clone(),
             None => {
-                let permit = access::findable(session, target, self.record.as_deref())?;
+                let found = access::finding(session, target, self.record.as_deref())?;
+                let permit = found.as_ref().map_or(Predicate::None, |decision| decision.permit.clone());
                 self.permits.insert(target, permit.clone());
+                if let Some(decision) = found.filter(|decision| decision.permit != Predicate::None) {
+                    session.audit.finds(Some(target), decision);
+                }
                 permit
             }
         };

@@ -14,7 +14,6 @@ use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
 use crate::interact::audit::events;
-use crate::interact::audit::grounds::Grounds;
 use crate::interact::search::page::Page;
 use crate::interact::search::{full_text, include, numbered, terminology};
 use crate::interact::session::Session;
@@ -157,7 +156,7 @@ fn permitted(session: &mut Session<'_, '_>, query: &Query) -> Result<(Vec<TypeQu
             continue;
         }
         let decision = access::decide_search(session, Action::Search, one, about)?;
-        session.audit.permitted(Grounds::Found(Arc::clone(&decision)));
+        session.audit.finds(Some(one), Arc::clone(&decision));
         notice = notice.or_else(|| concord_consent::explain::notice(&decision));
         let permit = decision.permit.clone();
         let asked = terminology::look_up_codes(session, query.of_type(one))?;

@@ -65,7 +65,7 @@ pub(crate) fn professional(id: &str) -> Call {
     call(Actor::Practitioner(id.to_owned()), "user/*.rs")
 }
 
-pub(super) fn read(resource: &serde_json::Value) -> Value<'static> {
+pub(crate) fn read(resource: &serde_json::Value) -> Value<'static> {
     json::parse(resource.to_string().as_bytes(), &Limits::default()).unwrap().into_owned()
 }
 

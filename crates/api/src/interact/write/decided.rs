@@ -100,7 +100,8 @@ fn decide(
     entries: &Entries,
 ) -> Result<(), ApiError> {
     access::require_scope(session.call, action, resource_type)?;
-    let mut single = entries.clone();
+    // What is being handed on to it is no part of what the caller says.
+    let mut single = entries.clone().by_itself();
     let patients: Vec<Option<&String>> =
         if entries.patients.is_empty() { vec![None] } else { entries.patients.iter().map(Some).collect() };
     for patient in patients {

@@ -2,9 +2,12 @@
 //! what inherits from it has followed. It is stored with the change, and done in short transactions, by one node at a time;
 //! a node that dies leaves it to the next.
 //!
-//! Labels that are on their way are kept beside it, and decisions count them as borne by all that inherits anything
-//! (`concord_consent`, `labels_on_their_way`), from the commit of the change on until the last of them has arrived. They
-//! are read under the access version of key 0, which is raised when they change.
+//! Labels that are on their way are kept beside it, and decisions count them as borne by all that inherits, however far, from what is
+//! in the backlog (`concord_consent`, `labels_on_their_way`; `lower::awaited`), from the commit of the change on until the last of
+//! them has arrived. They are read under the access version of key 0, which is raised when they change.
+//!
+//! Until then data below is kept back, so not everybody may leave labels that come ([`MayLeave`]), and from where the last ones are still
+//! being handed on no more are left. What goes hides nothing, and is left by anybody.
 //!
 //! What comes is done before what goes: a label is taken from a resource only while whatever it inherits from has all that
 //! it will have, so that none is taken that is still to come.
@@ -23,6 +26,21 @@ const ON_THEIR_WAY: &str = "labels-on-their-way";
 
 /// The lock of the node that works on it.
 const LOCK: (i32, i32) = (4_051_703, 0);
+
+/// After how many seconds labels that are on their way may have been handed on.
+const AGAIN: u32 = 10;
+
+/// Which labels that come a transaction may leave to the backlog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MayLeave {
+    /// All: the server's own work.
+    #[default]
+    Anything,
+    /// From where none are on their way.
+    Further,
+    /// None.
+    Nothing,
+}
 
 /// What became of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +75,11 @@ impl Transaction<'_> {
         let found = self.rows::<(BigInt, Text), (i64, String)>(sql)?.pop();
         let (version, known) = found.ok_or_else(|| StoreError::Internal("no access version".to_owned()))?;
         Ok((version, lines_of(&known).map(str::to_owned).collect()))
+    }
+
+    /// Says which labels that come may be left.
+    pub fn let_leave(&mut self, what: MayLeave) {
+        self.may_leave = what;
     }
 
     /// Whether anything is left to do.
@@ -99,6 +122,7 @@ impl Transaction<'_> {
         if changed.is_empty() {
             return Ok(());
         }
+        self.require_may_leave(&changed)?;
         // Whoever ends the backlog has this row locked, or waits for it: first of all.
         let known = self.setting(ON_THEIR_WAY, "")?;
         let all: BTreeSet<String> =
@@ -109,6 +133,25 @@ impl Transaction<'_> {
             self.bump_access_version(0)?;
         }
         self.leave(&changed, 0)
+    }
+
+    /// Refuses to leave what whoever writes may not leave. What is being handed on from these is in the backlog, in either direction, and
+    /// was left there by another transaction.
+    fn require_may_leave(&mut self, changed: &[Stored]) -> Result<(), StoreError> {
+        match self.may_leave {
+            MayLeave::Anything => return Ok(()),
+            MayLeave::Nothing => return Err(StoreError::LabelsTooMany(self.shared.label_steps)),
+            MayLeave::Further => {}
+        }
+        let is_own = |place: &Place| self.labels_left.contains(&(place.0, place.1.clone()));
+        let places: Vec<Place> = changed.iter().map(Stored::place).filter(|place| !is_own(place)).collect();
+        for chunk in places.chunks(CHUNK) {
+            let sql = Sql::new("SELECT count(*) FROM label_backlog b WHERE ").append(one_of("b", chunk));
+            if self.numbers(sql)?.first().is_some_and(|count| *count > 0) {
+                return Err(StoreError::LabelsOnTheirWay(AGAIN));
+            }
+        }
+        Ok(())
     }
 
     /// Leaves it to the backlog to take away what these have lost.
@@ -128,9 +171,10 @@ impl Transaction<'_> {
                 .sql(", ")
                 .bind(number)
                 .sql(", ")
-                .bind(id)
+                .bind(id.as_str())
                 .sql(", 0) ON CONFLICT (going, type, id) DO UPDATE SET done = 0");
             self.run(sql)?;
+            self.labels_left.insert((number, id));
         }
         Ok(())
     }
@@ -141,12 +185,8 @@ impl Transaction<'_> {
         let mut named: BTreeSet<(i16, String)> = BTreeSet::new();
         let places: Vec<Place> = changed.iter().map(Stored::place).collect();
         for chunk in places.chunks(CHUNK) {
-            let mut sql = Sql::new("SELECT r.type, r.id FROM resource r WHERE (");
-            for (place, (number, id, _)) in chunk.iter().enumerate() {
-                sql.push_sql(if place == 0 { "(r.type = " } else { " OR (r.type = " });
-                sql = sql.bind(*number).sql(" AND r.id = ").bind(id.as_str()).sql(")");
-            }
-            let sql = sql.sql(") AND EXISTS (SELECT 1 FROM label_link s WHERE s.type = r.type AND s.id = r.id)");
+            let sql = Sql::new("SELECT r.type, r.id FROM resource r WHERE ").append(one_of("r", chunk));
+            let sql = sql.sql(" AND EXISTS (SELECT 1 FROM label_link s WHERE s.type = r.type AND s.id = r.id)");
             named.extend(self.rows::<(SmallInt, Text), (i16, String)>(sql)?);
         }
         let is_named = |one: &&Stored| {
@@ -262,4 +302,15 @@ impl Transaction<'_> {
         self.leave_coming(&grown)?;
         self.leave_going(&lost)
     }
+}
+
+/// A condition that a row is one of these places, whatever the version.
+fn one_of(table: &'static str, places: &[Place]) -> Sql {
+    let mut sql = Sql::new("(");
+    for (place, (number, id, _)) in places.iter().enumerate() {
+        sql.push_sql(if place == 0 { "(" } else { " OR (" });
+        let named = sql.sql(table).sql(".type = ").bind(*number).sql(" AND ");
+        sql = named.sql(table).sql(".id = ").bind(id.as_str()).sql(")");
+    }
+    sql.sql(")")
 }

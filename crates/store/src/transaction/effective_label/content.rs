@@ -6,7 +6,7 @@ use concord_fhir::registry::ResourceType;
 use diesel::sql_types::BigInt;
 
 use super::links::of_keys;
-use super::{CALLED, CHUNK, Stored, Written};
+use super::{CALLED, CHUNK, Stored, Written, handed};
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
@@ -88,7 +88,8 @@ impl Transaction<'_> {
             contents.extend(self.rows::<(BigInt,), (i64,)>(sql)?.into_iter().map(|row| row.0));
         }
         if contents.len() > most {
-            let of: Vec<Stored> = self.stored(&showing)?;
+            let mut of: Vec<Stored> = self.stored(&showing)?;
+            of.retain(|one| !handed(&one.version).is_empty());
             return self.leave_coming(&of);
         }
         self.label_steps = most.saturating_sub(contents.len());

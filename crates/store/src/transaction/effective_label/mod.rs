@@ -22,7 +22,7 @@ mod grow;
 mod links;
 mod together;
 
-pub use backlog::BacklogStep;
+pub use backlog::{BacklogStep, MayLeave};
 
 use std::collections::HashMap;
 
