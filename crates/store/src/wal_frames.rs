@@ -298,7 +298,7 @@ mod tests {
     /// Whether the process ends after a commit or not, what was committed is in the files.
     fn what_is_committed_is_there(page: u32, cache: u32, full: bool, work: &[(Vec<String>, bool)]) {
         let scratch = Scratch::sqlite();
-        let crate::address::DatabaseUrl::Sqlite(path) = &scratch.address else { unreachable!("the first is SQLite's") };
+        let crate::address::DatabaseUrl::Sqlite(path) = &scratch.address else { panic!("no file") };
         let copy = path.with_extension("copy");
         let mut connection = opened(path);
         let synchronous = if full { "FULL" } else { "NORMAL" };

@@ -105,7 +105,7 @@ fn a_message_and_a_task() {
         category,
         priority: "urgent",
         patient: "Patient/1".into(),
-        about: "Practitioner/1",
+        about: ("Practitioner", "Dr Okafor"),
         sent: NOW.into(),
         reason,
         text: "<opened> & \"read\"".into(),
