@@ -149,8 +149,8 @@ async fn thread(app: &App, about: &str, length: usize) -> String {
     let sent = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
     let answered = app.post("/fhir", &sent).await.expect(200).json();
     let last = text(&answered, &format!("/entry/{}/response/location", length - 1)).to_owned();
-    let start = last.find("Communication/").expect("a location");
-    last[start..].trim_end_matches("/_history/1").to_owned()
+    let (_, id) = last.split_once("Communication/").expect("a location");
+    format!("Communication/{}", id.trim_end_matches("/_history/1"))
 }
 
 async fn a_thread(concord: &Concord) {

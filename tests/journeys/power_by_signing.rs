@@ -170,7 +170,7 @@ async fn a_word_on_a_goal_says_each_thing_once(concord: &Concord) {
         (0, twice(&word(GP, "agree"), somebody)),
         (0, twice(&twice(&word(GP, "agree"), priority.clone()), priority)),
     ] {
-        let refused = gp.post("Goal", &goal(&[odd.clone()])).await.expect(422);
+        let refused = gp.post("Goal", &goal(std::slice::from_ref(&odd))).await.expect(422);
         assert_eq!(refused.issues()[0].1, format!("Goal.extension[{position}]"));
         let changed = with(goal(&[odd, word(AMINA, "pending")]), "id", json!(stored));
         gp.put(&format!("Goal/{stored}"), &changed).await.expect(422).issues();

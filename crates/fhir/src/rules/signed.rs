@@ -183,7 +183,7 @@ mod tests {
         assert!(tried > 100, "{tried}");
     }
 
-    fn visit<'s>(resource_type: ResourceType, within: &mut Vec<&'s Shape>, names: &mut Vec<String>, tried: &mut usize) {
+    fn visit(resource_type: ResourceType, within: &mut Vec<&Shape>, names: &mut Vec<String>, tried: &mut usize) {
         let shape = *within.last().unwrap();
         for (element, of_type) in shape.elements.iter().flat_map(|one| one.types.iter().map(move |of| (one, of))) {
             names.push(match element.types.len() {
@@ -198,7 +198,7 @@ mod tests {
             if let Some(part) = named {
                 let inner = format!(r#"{{"{part}":{{"reference":"Practitioner/gp"}}}}"#);
                 let nested = names.iter().rev().fold(inner, |inner, name| format!(r#"{{"{name}":[{inner}]}}"#));
-                let text = format!(r#"{{"resourceType":"{resource_type}",{}"#, &nested[1..]);
+                let text = format!(r#"{{"resourceType":"{resource_type}",{}"#, nested.trim_start_matches('{'));
                 let place: String = names.iter().map(|name| format!(".{name}[0]")).collect();
                 assert_eq!(places(&text, &patient()), [format!("{resource_type}{place}.{part}")]);
                 *tried += 1;
