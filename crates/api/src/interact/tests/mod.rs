@@ -12,6 +12,7 @@ mod label_upgrade;
 mod parameter;
 mod places;
 mod plan;
+mod random_search;
 mod ready;
 mod same_work;
 pub(crate) mod search;
