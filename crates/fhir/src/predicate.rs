@@ -17,6 +17,8 @@ mod any;
 mod depends;
 mod display;
 
+pub use depends::MOST_LINKS;
+
 /// Which resources.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Predicate {
@@ -67,7 +69,7 @@ pub enum Predicate {
     },
     /// Those that show or speak about a resource that meets the rest, deleted or not: they name it by an element that hands
     /// labels on, or it shows them as its content ([`crate::label::links`]); by themselves, or because what they name or are
-    /// shown by does so.
+    /// shown by does so. Those that lead to more than [`MOST_LINKS`] count among them: it is asked for what is denied.
     DependsOn {
         /// The types that are looked through: what one of them names or is shown by is found too.
         through: Arc<[ResourceType]>,
@@ -271,7 +273,7 @@ impl Predicate {
                     })
             }
             Predicate::DependsOn { through, then } => {
-                depends::dependencies(entries, through, all).any(|one| then.holds_among(one, all))
+                depends::depends(entries, through, all, |one| then.holds_among(one, all))
             }
             Predicate::Inherits => entries.inherits(),
             Predicate::Given(_) | Predicate::Coded(..) => false,
@@ -324,6 +326,17 @@ impl Predicate {
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::has_chains),
             Predicate::Not(part) => part.has_chains(),
             _ => false,
+        }
+    }
+
+    /// Whether it walks along references, however many there are ([`Predicate::DependsOn`]).
+    #[must_use]
+    pub fn walks(&self) -> bool {
+        match self {
+            Predicate::DependsOn { .. } => true,
+            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::walks),
+            Predicate::Not(part) => part.walks(),
+            other => other.elsewhere().is_some_and(Predicate::walks),
         }
     }
 
