@@ -17,3 +17,4 @@ mod same_work;
 pub(crate) mod search;
 mod statements;
 mod vocabulary;
+mod walks;
