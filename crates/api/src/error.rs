@@ -82,6 +82,13 @@ pub enum ApiError {
     /// To match the condition of a write, or to search beside writes, takes more than the only writer may spend on it.
     #[error("the condition costs too much to be matched while others wait")]
     CostlyCondition,
+    /// To decide about a read takes more than the only writer may spend on it. Nobody is told: it is read beside the writer.
+    #[error("the read costs too much to be done while others wait")]
+    CostlyRead,
+    /// To decide about what a write changes or names leads further than the only writer may follow. Nobody is told: that is done
+    /// before, and the write is tried again.
+    #[error("what is decided before the write costs too much while others wait")]
+    CostlyWalks,
     /// What a patch makes of the resource of that id has not been found before the write, or of another version. Nobody is told
     /// at first: it is found, and the write is tried again.
     #[error("what is to be patched has changed meanwhile")]
@@ -177,6 +184,8 @@ impl ApiError {
         matches!(
             self.cause(),
             ApiError::CostlyCondition
+                | ApiError::CostlyRead
+                | ApiError::CostlyWalks
                 | ApiError::AskElsewhere(_)
                 | ApiError::OtherVersions(_)
                 | ApiError::NotForeseen { .. }

@@ -17,6 +17,8 @@ mod any;
 mod depends;
 mod display;
 
+pub use depends::MOST_LINKS;
+
 /// Which resources.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Predicate {
@@ -67,7 +69,7 @@ pub enum Predicate {
     },
     /// Those that show or speak about a resource that meets the rest, deleted or not: they name it by an element that hands
     /// labels on, or it shows them as its content ([`crate::label::links`]); by themselves, or because what they name or are
-    /// shown by does so.
+    /// shown by does so. Those that lead to more than [`MOST_LINKS`] count among them: it is asked for what is denied.
     DependsOn {
         /// The types that are looked through: what one of them names or is shown by is found too.
         through: Arc<[ResourceType]>,
@@ -273,7 +275,7 @@ impl Predicate {
                     })
             }
             Predicate::DependsOn { through, then } => {
-                depends::dependencies(entries, through, all).any(|one| then.holds_among(one, all))
+                depends::depends(entries, through, all, |one| then.holds_among(one, all))
             }
             Predicate::AwaitsLabels => entries.inherits(),
             Predicate::Given(_) | Predicate::Coded(..) => false,
@@ -334,12 +336,22 @@ impl Predicate {
     /// or a label could arrive between the two.
     #[must_use]
     pub fn awaits_labels(&self) -> bool {
-        match self {
-            Predicate::AwaitsLabels => true,
-            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::awaits_labels),
-            Predicate::Not(part) => part.awaits_labels(),
-            other => other.elsewhere().is_some_and(Predicate::awaits_labels),
-        }
+        self.has(&|one| matches!(one, Predicate::AwaitsLabels))
+    }
+
+    /// Whether it walks along references, however many there are ([`Predicate::DependsOn`]).
+    #[must_use]
+    pub fn walks(&self) -> bool {
+        self.has(&|one| matches!(one, Predicate::DependsOn { .. }))
+    }
+
+    fn has(&self, is: &dyn Fn(&Predicate) -> bool) -> bool {
+        is(self)
+            || match self {
+                Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(|part| part.has(is)),
+                Predicate::Not(part) => part.has(is),
+                other => other.elsewhere().is_some_and(|one| one.has(is)),
+            }
     }
 
     /// The same with the codes looked up that a query names only by a value set or by their place in a code system.

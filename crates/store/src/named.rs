@@ -431,7 +431,8 @@ impl Transaction<'_> {
                 sql = ids.into_iter().fold(sql, |sql, id| sql.sql(", ").bind(id)).sql("))");
             }
             let sql = sql.sql(") AND ").append(meant.clone());
-            for (number, id) in self.rows_of_any_shape::<(SmallInt, Text), (i16, String)>(sql)? {
+            let ask = |own: &mut Self| own.rows_of_any_shape::<(SmallInt, Text), (i16, String)>(sql);
+            for (number, id) in self.asking(predicate, ask)? {
                 found.extend(ResourceType::from_number(number).map(|resource_type| (resource_type, id)));
             }
         }

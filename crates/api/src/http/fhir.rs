@@ -108,7 +108,7 @@ async fn answered(
     }
     let whole = service.settings.answer;
     let mut left = whole;
-    let outcome = carry_out_within(service, exchange.call.clone(), command, &mut left).await?;
+    let outcome = carry_out_within(service, exchange.call.clone(), command, &mut left, &mut false).await?;
     // Who has written learns of it in any case.
     let (answers, caller, bytes) = (&exchange.server.answers, &exchange.call.caller, whole.bytes - left.bytes);
     let room = match outcome {

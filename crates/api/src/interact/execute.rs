@@ -1,152 +1,41 @@
 //! Carrying a command out: the one way through, for a request, an entry of a batch and an entry of a transaction.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::ApiError;
 use crate::interact::access::break_glass;
-use crate::interact::budget::{Budget, Weight};
-use crate::interact::command::{Command, Target, TransactionKind, Unless};
+use crate::interact::budget::Budget;
+use crate::interact::command::{Command, Target, TransactionKind};
 use crate::interact::foreseen::Foreseen;
-use crate::interact::history::Of;
-use crate::interact::operation::Output;
+pub(crate) use crate::interact::outcome::{HistoryPage, OperationOutput, Outcome, SearchPage};
 use crate::interact::prepared::Readiness;
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::time_limits::within;
-use crate::interact::written::Written;
 use crate::interact::{
-    Call, Pairs, Questions, Service, access, create, delete, history, logical_id, patch, profiles, read, search, update,
+    Call, Questions, Service, access, create, delete, history, logical_id, patch, profiles, read, search, update,
 };
 use concord_consent::caller::Caller;
 use concord_fhir::issue::{Issue, IssueCode};
-use concord_fhir::json::{self, Value};
-use concord_fhir::search::Query;
-use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 use concord_store::{Cost, Extent, Reads, Reply};
-
-/// What a command led to: small, for it passes through many hands.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// A read.
-    Found(Box<Version>),
-    /// A read of what the client has already.
-    Unchanged(Box<Version>),
-    /// A create, update or patch.
-    Written(Box<Written>),
-    /// A delete: the version id of the deletion, or none if nothing had to be done.
-    Deleted(Option<i64>),
-    /// A search, at its path below the base.
-    Page(Box<SearchPage>),
-    /// A history.
-    Versions(Box<HistoryPage>),
-    /// What an operation answers.
-    Output(Box<OperationOutput>),
-    /// What the server can do, which is composed where it is told.
-    Capabilities,
-}
-
-impl Outcome {
-    /// What a version leads to that was read, unless the client has it already.
-    fn read(version: Version, unless: Option<&Unless>) -> Outcome {
-        let led_to =
-            if unless.is_some_and(|unless| unless.has(&version)) { Outcome::Unchanged } else { Outcome::Found };
-        led_to(Box::new(version))
-    }
-
-    /// What a write leads to.
-    fn written(written: Written) -> Outcome {
-        Outcome::Written(Box::new(written))
-    }
-
-    /// Whether something may be another since: whoever did it is told in any case.
-    pub(crate) fn may_have_changed(&self) -> bool {
-        matches!(self, Outcome::Written(_) | Outcome::Deleted(_) | Outcome::Output(_))
-    }
-
-    /// What it shows: of what is stored, and composed for it.
-    fn shown(&mut self) -> (Vec<&mut Version>, Option<&mut Value<'static>>) {
-        match self {
-            Outcome::Found(version) => (vec![version], None),
-            Outcome::Written(written) => (vec![&mut written.version], None),
-            Outcome::Unchanged(_) | Outcome::Deleted(_) | Outcome::Capabilities => (Vec::new(), None),
-            Outcome::Page(found) => (found.page.shown(), None),
-            Outcome::Versions(found) => (found.page.versions.iter_mut().collect(), None),
-            Outcome::Output(found) => match &mut found.output {
-                Output::Page(page) => (page.shown(), None),
-                Output::Value(value) => (Vec::new(), Some(value)),
-            },
-        }
-    }
-
-    /// What it takes of an answer.
-    pub(crate) fn weight(&self) -> Weight {
-        let versions = |all: &mut dyn Iterator<Item = &Version>| {
-            all.fold(Weight::default(), |sum, version| Weight {
-                bytes: sum.bytes.saturating_add(version.body.len()),
-                resources: sum.resources + 1,
-            })
-        };
-        match self {
-            Outcome::Found(version) => versions(&mut std::iter::once(&**version)),
-            Outcome::Written(written) => versions(&mut std::iter::once(&written.version)),
-            Outcome::Unchanged(_) | Outcome::Deleted(_) | Outcome::Capabilities => Weight::default(),
-            Outcome::Page(found) => versions(&mut found.page.versions.iter().chain(&found.page.included)),
-            Outcome::Versions(found) => versions(&mut found.page.versions.iter()),
-            Outcome::Output(found) => match &found.output {
-                Output::Page(page) => versions(&mut page.versions.iter().chain(&page.included)),
-                Output::Value(value) => Weight { bytes: json::to_string(value).len(), resources: 1 },
-            },
-        }
-    }
-}
-
-/// A page of a search.
-#[derive(Debug)]
-pub(crate) struct SearchPage {
-    /// The path below the base.
-    pub(crate) path: String,
-    /// What was searched for.
-    pub(crate) query: Query,
-    /// What was found.
-    pub(crate) page: search::Page,
-}
-
-/// A page of a history.
-#[derive(Debug)]
-pub(crate) struct HistoryPage {
-    /// Of what.
-    pub(crate) of: Of,
-    /// The parameters.
-    pub(crate) asked: Pairs,
-    /// What was found.
-    pub(crate) page: history::Page,
-    /// How many versions a page has.
-    pub(crate) limit: u32,
-}
-
-/// What an operation answers.
-#[derive(Debug)]
-pub(crate) struct OperationOutput {
-    /// The answer.
-    pub(crate) output: Output,
-    /// The path below the base at which it was called.
-    pub(crate) path: String,
-    /// The parameters of the address.
-    pub(crate) asked: Pairs,
-}
 
 /// How often a write is tried that depends on what was found before, and found other data then.
 pub(crate) const MOST_TRIES: u32 = 5;
 
-/// How many steps a condition may take on the only writer that can be matched before as well: less than a millisecond, for one
-/// caller may send many.
+/// How many steps a condition may take on the only writer that can be matched before as well, and a point read that can be done
+/// beside: less than a millisecond, for one caller may send many.
 const AT_FIRST: u64 = 20_000;
 
-/// What the write with a condition may cost: where it can be matched before, that is done as soon as it takes more than next to
-/// nothing.
-fn at_first(cost: Cost, is_foreseeable: bool) -> Cost {
-    if is_foreseeable { Cost { condition: cost.condition.min(AT_FIRST), ..cost } } else { cost }
+/// What a command may cost: where the condition of a write can be matched before, that is done as soon as it takes more than next
+/// to nothing, and where a point read is decided on the only writer, it is done beside as soon as that does.
+pub(crate) fn at_first(cost: Cost, is_foreseeable: bool, is_point: bool) -> Cost {
+    Cost {
+        condition: if is_foreseeable { cost.condition.min(AT_FIRST) } else { cost.condition },
+        steps: if is_point { cost.steps.min(AT_FIRST) } else { cost.steps },
+        ..cost
+    }
 }
 
 /// Does work in the kind of transaction that it needs. What the log has to say of it is durable before it answers. Reads wait
@@ -226,10 +115,11 @@ pub(crate) async fn asking_elsewhere<T, F: Future<Output = Result<T, ApiError>>>
 /// Those of the interaction.
 pub(crate) async fn carry_out(service: &Arc<Service>, call: Call, command: Command) -> Result<Outcome, ApiError> {
     let mut answer = service.settings.answer;
-    carry_out_within(service, call, command, &mut answer).await
+    carry_out_within(service, call, command, &mut answer, &mut false).await
 }
 
-/// Carries a command out by itself, whose answer is a part of one that has so much room.
+/// Carries a command out by itself, whose answer is a part of one that has so much room. What is only read is read beside the
+/// writer if one of these was found to take it too long: a batch of them spends that once.
 ///
 /// # Errors
 /// Those of the interaction, and [`ApiError::TooLarge`] when what it found does not fit.
@@ -238,6 +128,7 @@ pub(crate) async fn carry_out_within(
     call: Call,
     command: Command,
     answer: &mut Budget,
+    beside: &mut bool,
 ) -> Result<Outcome, ApiError> {
     let (kind, extent) = (command.transaction_kind(), command.extent(&call));
     let writes = kind == TransactionKind::Change;
@@ -246,13 +137,31 @@ pub(crate) async fn carry_out_within(
     let work = Box::pin(async {
         break_glass::declare(service, &call, break_glass::GlassTarget::of(&command)).await?;
         let left = Mutex::new(*answer);
-        let asked = Arc::new(Invocation { service: Arc::clone(service), call, command, answer: *answer, left });
+        let is_costly = AtomicBool::new(*beside);
+        let own = Arc::clone(service);
+        let asked = Arc::new(Invocation { service: own, call, command, answer: *answer, left, is_costly });
         let carried = || Arc::clone(&asked).carry_out(kind.clone(), extent);
         let done = asking_elsewhere(service, &asked.call.questions, carried).await;
         *answer = *asked.left.lock().unwrap_or_else(PoisonError::into_inner);
+        *beside = asked.is_costly.load(Ordering::Relaxed);
         done
     });
     within(limit, writes, work).await
+}
+
+/// What has been found to take the only writer too long, so that it is found before the write.
+#[derive(Clone, Copy)]
+struct Before {
+    /// What a condition matches.
+    matches: bool,
+    /// What walks along references come to.
+    walks: bool,
+}
+
+impl Before {
+    fn any(self) -> bool {
+        self.matches || self.walks
+    }
 }
 
 /// Who asks for what.
@@ -264,6 +173,8 @@ struct Invocation {
     answer: Budget,
     /// What of that is left when it has been carried out.
     left: Mutex<Budget>,
+    /// Whether a read is not begun on the only writer: that, or one before it, was found to take it too long.
+    is_costly: AtomicBool,
 }
 
 impl Invocation {
@@ -271,15 +182,19 @@ impl Invocation {
     /// depends on has changed when it is the write's turn; else it is found again.
     async fn carry_out(self: Arc<Self>, kind: TransactionKind, extent: Extent) -> Result<Outcome, ApiError> {
         let (store, caller) = (&self.service.store, &self.call.caller);
-        let mut matches_before = false;
+        let mut before = Before { matches: false, walks: false };
         let is_made_ready = self.is_made_ready();
         for _ in 0..=MOST_TRIES {
-            let foreseen = match matches_before || is_made_ready || self.command.is_patch() {
-                true => Some(Box::new(Box::pin(self.foresee(matches_before)).await?)),
+            let foreseen = match before.any() || is_made_ready || self.command.is_patch() {
+                true => Some(Box::new(Box::pin(self.foresee(before)).await?)),
                 false => None,
             };
-            match in_transaction(&self.service, caller, kind.clone(), extent, self.work(foreseen)).await {
-                Err(ApiError::CostlyCondition) if self.command.is_foreseeable() => matches_before = true,
+            let (kind, extent) = self.beside(kind.clone(), extent);
+            let work = self.work(foreseen, matches!(kind, TransactionKind::Head(..)));
+            match in_transaction(&self.service, caller, kind, extent, work).await {
+                Err(ApiError::CostlyRead) => self.is_costly.store(true, Ordering::Relaxed),
+                Err(ApiError::CostlyCondition) if self.command.is_foreseeable() => before.matches = true,
+                Err(ApiError::CostlyWalks) => before.walks = true,
                 Err(ApiError::NotForeseen { .. }) => {}
                 Err(fault @ ApiError::CostlyCondition) => {
                     let told = self.command.audit(&self.call).ended(Some(&fault));
@@ -295,17 +210,31 @@ impl Invocation {
         Err(fault)
     }
 
+    /// Where it is carried out: a point read that takes the only writer too long goes the way of other reads.
+    fn beside(&self, kind: TransactionKind, extent: Extent) -> (TransactionKind, Extent) {
+        match kind {
+            TransactionKind::Head(..) if self.is_costly.load(Ordering::Relaxed) => {
+                (TransactionKind::Records, Extent::Unknown)
+            }
+            kind => (kind, extent),
+        }
+    }
+
     /// What there is to do inside a transaction; small, for what waits for its turn holds it many times.
     fn work(
         self: &Arc<Self>,
         foreseen: Option<Box<Foreseen>>,
+        is_point: bool,
     ) -> impl Fn(&mut Transaction<'_>) -> Reply<Outcome, ApiError> + Send + 'static {
         let asked = Arc::clone(self);
         move |transaction| {
             let Invocation { service, call, command, .. } = &*asked;
-            transaction.bound(at_first(service.settings.cost, command.is_foreseeable()));
+            transaction.bound(at_first(service.settings.cost, command.is_foreseeable(), is_point));
             if let Some(foreseen) = &foreseen {
                 foreseen.begin(service);
+                if let Some(walks) = &foreseen.walks {
+                    transaction.know_walks(Arc::clone(walks));
+                }
             }
             // It may be tried more than once.
             let mut left = asked.answer;
@@ -318,6 +247,8 @@ impl Invocation {
             });
             *asked.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
             match reply {
+                (Err(_), _) if transaction.has_walked_all() => (Err(ApiError::CostlyWalks), Vec::new()),
+                _ if is_point && transaction.has_spent_all() => (Err(ApiError::CostlyRead), Vec::new()),
                 // It has not been decided yet.
                 (Err(fault), _) if fault.is_undecided() => (Err(fault), Vec::new()),
                 reply => reply,
@@ -330,37 +261,37 @@ impl Invocation {
         !self.service.store.has_many_writers() && self.command.is_large()
     }
 
-    /// Finds in a read what the write depends on: what a patch makes, what is stored of what is large, and with `matches` what a
-    /// condition matches that has been found to take long. What takes little is found where it is asked for.
-    async fn foresee(self: &Arc<Self>, matches: bool) -> Result<Foreseen, ApiError> {
-        if !matches && !self.is_made_ready() {
-            match self.foresee_in(Extent::Little, false).await {
+    /// Finds in a read what the write depends on: what a patch makes, what is stored of what is large, and what has been found to
+    /// take long. What takes little is found where it is asked for.
+    async fn foresee(self: &Arc<Self>, before: Before) -> Result<Foreseen, ApiError> {
+        if !before.any() && !self.is_made_ready() {
+            match self.foresee_in(Extent::Little, before).await {
                 Err(ApiError::NotForeseen { .. }) => {}
                 found => return found,
             }
         }
-        self.foresee_in(Extent::Much, matches).await
+        self.foresee_in(Extent::Much, before).await
     }
 
-    async fn foresee_in(self: &Arc<Self>, extent: Extent, matches: bool) -> Result<Foreseen, ApiError> {
+    async fn foresee_in(self: &Arc<Self>, extent: Extent, before: Before) -> Result<Foreseen, ApiError> {
         let asked = Arc::clone(self);
-        let look = move |transaction: &mut Transaction<'_>| asked.look_ahead(transaction, extent, matches);
+        let look = move |transaction: &mut Transaction<'_>| asked.look_ahead(transaction, extent, before);
         in_transaction(&self.service, &self.call.caller, TransactionKind::Records, extent, look).await
     }
 
-    /// Matches the condition, and applies the patch. Only a refusal of the condition is told: what becomes of it otherwise, the
-    /// write tells.
+    /// Matches the condition, applies the patch, and walks where the write would. Only a refusal of the condition is told: what
+    /// becomes of it otherwise, the write tells.
     fn look_ahead(
         &self,
         transaction: &mut Transaction<'_>,
         extent: Extent,
-        matches: bool,
+        before: Before,
     ) -> Reply<Foreseen, ApiError> {
         let Invocation { service, call, command, .. } = self;
         transaction.bound(service.settings.cost);
         let reply = Session::run(service, call, transaction, command.audit(call), |session| {
             let mut foreseen = Foreseen::nothing(service);
-            if let Some(query) = command.decided_by().filter(|_| matches) {
+            if let Some(query) = command.decided_by().filter(|_| before.matches) {
                 foreseen.condition = Some(conditional::foresee(session, query)?);
             }
             let mut budget = patch::budget(&service.settings.limits, extent);
@@ -369,7 +300,11 @@ impl Invocation {
                 return Err(ApiError::NotForeseen { id: String::new() });
             }
             found?;
-            if self.is_made_ready() {
+            if before.walks {
+                session.transaction.begin_walks();
+                make_ready(session, command.clone(), foreseen.clone())?;
+                foreseen.walks = Some(Arc::new(session.transaction.end_walks()));
+            } else if self.is_made_ready() {
                 foreseen = make_ready(session, command.clone(), foreseen)?;
             }
             session.audit.says_nothing();

@@ -2,10 +2,12 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use concord_fhir::json::Value;
 use concord_fhir::patch::PatchBudget;
 use concord_store::rows::Version;
+use concord_store::transaction::walks::Walks;
 
 use crate::error::ApiError;
 use crate::interact::Service;
@@ -35,6 +37,8 @@ pub(crate) struct ConditionMatch {
 pub(crate) struct Foreseen {
     /// What the condition matches, where that takes long.
     pub(crate) condition: Option<ConditionMatch>,
+    /// What walks along references have come to, where these lead far.
+    pub(crate) walks: Option<Arc<Walks>>,
     /// What patches make, by the keys of the resources.
     pub(crate) patched: HashMap<i64, Patched>,
     /// What patches may still cost on the writer, of resources that another write has come to before.
@@ -74,7 +78,8 @@ impl Foreseen {
     pub(crate) fn nothing(service: &Service) -> Foreseen {
         let at_once = Cell::new(PatchBudget::least(&service.settings.limits));
         let (ready, ids) = (Readiness::default(), HashMap::new());
-        Foreseen { condition: None, patched: HashMap::new(), at_once, checks: Checks::new(), ready, ids }
+        let (condition, walks, patched) = (None, None, HashMap::new());
+        Foreseen { condition, walks, patched, at_once, checks: Checks::new(), ready, ids }
     }
 
     /// Nothing has been spent: the work is begun, perhaps once more.

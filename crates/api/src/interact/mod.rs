@@ -29,6 +29,7 @@ pub(crate) mod logical_id;
 pub(crate) mod maintenance;
 pub(crate) mod media_type;
 pub(crate) mod operation;
+pub(crate) mod outcome;
 pub(crate) mod patch;
 pub(crate) mod patient_number;
 pub(crate) mod prepared;

@@ -1,36 +1,53 @@
 //! What a version shows or speaks about, as SQL: the rows along which labels are handed on, walked from each candidate.
 //!
-//! The keys of what is found are `u{n}`, the resource that conditions are made about is `r{n}`, and so is an older version that is named. On PostgreSQL each step is
-//! a look-up for each row (`OFFSET 0`), or it would go through whole tables where it knows nothing of them.
+//! The walk is `u{n}`, the resource that conditions are made about is `r{n}`, and so is an older version that is named. A row of the
+//! walk is a link (step 0: from which key, to what), or a resource whose links are followed next (step 1). What is followed is
+//! followed to its last link before the next, so that of what is bounded no more is read than that and one resource's links.
+//! On PostgreSQL each step is a look-up for each row (`OFFSET 0`), or it would go through whole tables where it knows nothing of
+//! them.
 
 use std::borrow::Cow;
 
-use concord_fhir::predicate::Predicate;
+use concord_fhir::predicate::{MOST_LINKS, Predicate};
 use concord_fhir::registry::ResourceType;
 
 use super::{Lowering, Rows, list};
 use crate::statement::Sql;
 
+/// The columns of a walk.
+const COLUMNS: &str = "(step, rid, type, id, version) AS (";
+
 impl Lowering<'_> {
-    /// Whether it names or is shown by what meets the rest, by itself or through resources of these types.
+    /// Whether it names or is shown by what meets the rest, by itself or through resources of these types; or leads to more than
+    /// may be looked at.
     pub(super) fn depends_on(&self, through: &[ResourceType], then: &Predicate) -> Sql {
         let there = self.deeper();
-        let found: Cow<'static, str> = Cow::Owned(format!("u{}", there.depth));
-        let here = Sql::new("resource ").sql(Cow::Owned(format!("r{}", there.depth)));
-        Sql::new("EXISTS (WITH RECURSIVE ")
-            .sql(found.clone())
-            .sql("(rid) AS (")
-            .append(self.named_by(self.version_keys()))
+        let walk: Cow<'static, str> = Cow::Owned(format!("u{}", there.depth));
+        let links = i64::try_from(MOST_LINKS).unwrap_or(i64::MAX);
+        let mut sql = Sql::new("EXISTS (WITH RECURSIVE ")
+            .sql(walk.clone())
+            .sql(COLUMNS)
+            .append(named_by(self.version_keys()))
             .sql(" UNION ")
-            .append(shown_by(self.column("type"), self.column("id")))
-            .sql(" UNION ")
-            .append(self.step(&found, through))
-            .sql(") SELECT 1 FROM ")
-            .sql(found.clone())
-            .append(self.each("*", here, Sql::new(there.column("rid")).sql(" = ").sql(found).sql(".rid"), &there))
-            .sql(" AND ")
-            .append(there.condition(then))
-            .append(self.depends_on_version(through, then, &there))
+            .append(self.shown_by(self.column("rid"), self.column("type"), self.column("id")));
+        if !through.is_empty() {
+            sql = sql.sql(" UNION ").append(self.step(&walk, through));
+        }
+        if !self.postgres {
+            sql = sql.sql(" ORDER BY 1 LIMIT ").bind(links + 1);
+        }
+        sql = sql.sql(") SELECT 1 FROM (SELECT DISTINCT n.type, n.id, n.version, count(*) OVER () AS links FROM ");
+        sql = match self.postgres {
+            true => sql.sql("(SELECT * FROM ").sql(walk).sql(" LIMIT ").bind(links + 1).sql(") n"),
+            false => sql.sql(walk).sql(" n"),
+        };
+        sql.sql(") n WHERE (n.links > ")
+            .bind(links)
+            .sql(" OR ")
+            .append(self.is_meant(then, &there))
+            .sql(" OR (n.version <> 0 AND ")
+            .append(self.version_is_meant(then, &there))
+            .sql("))")
             .append(self.shown_before(then, &there))
             .sql(there.end())
     }
@@ -62,70 +79,42 @@ impl Lowering<'_> {
         Sql::new(text).append(older.condition(then))
     }
 
-    /// ` UNION ALL` the older versions that are named as such, by itself or by what is found of these types: what is said of a version
-    /// says what that version said.
-    fn depends_on_version(&self, through: &[ResourceType], then: &Predicate, there: &Lowering<'_>) -> Sql {
-        let older = Lowering { rows: Rows::Superseded, ..*there };
-        let found = Cow::<'static, str>::Owned(format!("u{}", there.depth));
-        let name = Cow::<'static, str>::Owned(format!("r{}", there.depth));
-        let of_types = list("m.type", through.iter().map(|one| one.number().into()));
-        let keys = match (self.depth, self.rows) {
-            (0, Rows::Superseded) => Sql::new("SELECT r.pk AS rid UNION ALL SELECT r.rid"),
-            _ => Sql::new("SELECT ").sql(self.own_key()).sql(" AS rid"),
+    /// Whether what a link leads to meets the rest.
+    fn is_meant(&self, then: &Predicate, there: &Lowering<'_>) -> Sql {
+        let name: Cow<'static, str> = Cow::Owned(format!("r{}", there.depth));
+        let sql = Sql::new("EXISTS (SELECT 1 FROM ");
+        let of = |sql: Sql| sql.sql(name.clone()).sql(".type = n.type AND ").sql(name.clone()).sql(".id = n.id");
+        let sql = match self.postgres {
+            true => of(sql.sql("(SELECT * FROM resource ").sql(name.clone()).sql(" WHERE "))
+                .sql(" OFFSET 0) ")
+                .sql(name.clone())
+                .sql(" WHERE "),
+            false => of(sql.sql("resource ").sql(name.clone()).sql(" WHERE ")).sql(" AND "),
         };
-        let keys = keys
-            .sql(" UNION ALL SELECT m.rid FROM ")
-            .sql(found.clone())
-            .sql(" CROSS JOIN ")
-            .append(self.single("resource m", Sql::new("m.rid = ").sql(found).sql(".rid AND ").append(of_types)));
-        let named = Sql::new("s.resource = k.rid AND s.version <> 0");
-        let sql = Sql::new(" UNION ALL SELECT 1 FROM (").append(keys).sql(") k CROSS JOIN ");
-        let sql = if self.postgres {
-            sql.sql("LATERAL (SELECT s.* FROM label_source s WHERE ")
-                .append(named)
-                .sql(" OFFSET 0) s CROSS JOIN LATERAL (SELECT h.* FROM resource t, history h WHERE t.type = s.type AND t.id = s.id")
-                .sql(" AND h.rid = t.rid AND h.version = s.version OFFSET 0) ")
+        sql.append(there.condition(then)).sql(there.end())
+    }
+
+    /// Whether the older version does that a link names as such: what is said of a version says what that version said.
+    fn version_is_meant(&self, then: &Predicate, there: &Lowering<'_>) -> Sql {
+        let older = Lowering { rows: Rows::Superseded, ..*there };
+        let name: Cow<'static, str> = Cow::Owned(format!("r{}", there.depth));
+        let sql = Sql::new("EXISTS (SELECT 1 FROM ");
+        let sql = match self.postgres {
+            true => sql
+                .sql("(SELECT h.* FROM resource t, history h WHERE t.type = n.type AND t.id = n.id AND h.rid = t.rid")
+                .sql(" AND h.version = n.version OFFSET 0) ")
                 .sql(name)
-                .sql(" WHERE 1 = 1")
-        } else {
-            let version = Sql::new("t.type = s.type AND t.id = s.id AND ")
+                .sql(" WHERE "),
+            false => sql
+                .sql("resource t CROSS JOIN history ")
+                .sql(name.clone())
+                .sql(" WHERE t.type = n.type AND t.id = n.id AND ")
                 .sql(name.clone())
                 .sql(".rid = t.rid AND ")
-                .sql(name.clone())
-                .sql(".version = s.version");
-            sql.sql("label_source s CROSS JOIN resource t CROSS JOIN history ")
                 .sql(name)
-                .sql(" WHERE ")
-                .append(named)
-                .sql(" AND ")
-                .append(version)
+                .sql(".version = n.version AND "),
         };
-        sql.sql(" AND ").append(older.condition(then))
-    }
-
-    /// A table, ` WHERE` what follows, looked up for each row before it.
-    fn single(&self, table: &'static str, one: Sql) -> Sql {
-        match self.postgres {
-            true => Sql::new("LATERAL (SELECT * FROM ").sql(table).sql(" WHERE ").append(one).sql(" OFFSET 0) m"),
-            false => Sql::new(table).sql(" WHERE ").append(one),
-        }
-    }
-
-    /// ` CROSS JOIN` the one resource that meets the condition, ` WHERE` what follows.
-    fn each(&self, columns: &'static str, table: Sql, one: Sql, there: &Lowering<'_>) -> Sql {
-        if !self.postgres {
-            return Sql::new(" CROSS JOIN ").append(table).sql(" WHERE ").append(one);
-        }
-        let name = Cow::Owned(format!("r{}", there.depth));
-        Sql::new(" CROSS JOIN LATERAL (SELECT ")
-            .sql(columns)
-            .sql(" FROM ")
-            .append(table)
-            .sql(" WHERE ")
-            .append(one)
-            .sql(" OFFSET 0) ")
-            .sql(name)
-            .sql(" WHERE 1 = 1")
+        sql.append(older.condition(then)).sql(older.end())
     }
 
     /// The keys under which rows say what the candidate names. A superseded version is kept back by what the resource names
@@ -137,57 +126,76 @@ impl Lowering<'_> {
         }
     }
 
-    /// The keys of the resources that are named under a key.
-    fn named_by(&self, key: Sql) -> Sql {
-        let sql = Sql::new("SELECT t.rid FROM label_source s CROSS JOIN ");
-        let sql = match self.postgres {
-            true => sql
-                .sql("LATERAL (SELECT n.rid FROM resource n WHERE n.type = s.type AND n.id = s.id OFFSET 0) t WHERE "),
-            false => sql.sql("resource t WHERE t.type = s.type AND t.id = s.id AND "),
+    /// What follows from what is found already: of a link the resource to which it leads, where that is of one of these types,
+    /// and of that its links.
+    fn step(&self, walk: &Cow<'static, str>, through: &[ResourceType]) -> Sql {
+        let column = |name: &str| Cow::<'static, str>::Owned(format!("{walk}.{name}"));
+        let leads_on = |sql: Sql| {
+            sql.sql(column("step"))
+                .sql(" = 0 AND ")
+                .append(list(column("type"), through.iter().map(|one| one.number().into())))
+                .sql(" AND t.type = ")
+                .sql(column("type"))
+                .sql(" AND t.id = ")
+                .sql(column("id"))
         };
-        sql.sql("s.resource ").append(key)
-    }
-
-    /// What follows from what is found already.
-    fn step(&self, found: &str, through: &[ResourceType]) -> Sql {
-        let of_types = || list("m.type", through.iter().map(|one| one.number().into()));
-        let own = || self.named_by(Sql::new("= m.rid"));
-        let shown = || shown_by("m.type".into(), "m.id".into());
+        let is_followed = |sql: Sql| sql.sql(column("step")).sql(" = 1 AND ");
+        let key = || Sql::new("= ").sql(column("rid"));
         if self.postgres {
             // It may name what is found once only.
-            return Sql::new("SELECT l.rid FROM ")
-                .sql(found.to_owned())
-                .sql(" CROSS JOIN LATERAL (SELECT m.rid, m.type, m.id FROM resource m WHERE m.rid = ")
-                .sql(found.to_owned())
-                .sql(".rid AND ")
-                .append(of_types())
-                .sql(" OFFSET 0) m CROSS JOIN LATERAL (")
-                .append(own())
-                .sql(" UNION ALL ")
-                .append(shown())
-                .sql(") l");
+            let resource =
+                Sql::new("(SELECT 1 AS step, t.rid, t.type, t.id, CAST(0 AS BIGINT) AS version FROM resource t WHERE ");
+            return Sql::new("SELECT l.* FROM ")
+                .sql(walk.clone())
+                .sql(" CROSS JOIN LATERAL (")
+                .append(leads_on(resource))
+                .sql(" OFFSET 0) UNION ALL (")
+                .append(is_followed(named_by(key()).sql(" AND ")))
+                .sql("1 = 1 OFFSET 0) UNION ALL (")
+                .append(self.shown_by(column("rid"), column("type"), column("id")))
+                .append(is_followed(Sql::new(" AND ")))
+                .sql("1 = 1 OFFSET 0)) l");
         }
-        let from = |table: &'static str| {
-            Sql::new("SELECT ")
-                .sql(if table == "label_source s" { "t.rid" } else { "c.resource" })
-                .sql(" FROM ")
-                .sql(found.to_owned())
-                .sql(" CROSS JOIN resource m CROSS JOIN ")
-                .sql(table)
-                .sql(if table == "label_source s" { " CROSS JOIN resource t" } else { "" })
-                .sql(" WHERE m.rid = ")
-                .sql(found.to_owned())
-                .sql(".rid AND ")
-                .append(of_types())
+        let from = |columns: &'static str, table: &'static str| {
+            Sql::new("SELECT ").sql(columns).sql(walk.clone()).sql(" CROSS JOIN ").sql(table).sql(" WHERE ")
         };
-        from("label_source s")
-            .sql(" AND s.resource = m.rid AND t.type = s.type AND t.id = s.id UNION ")
-            .append(from("label_content c"))
-            .sql(" AND c.type = m.type AND c.id = m.id")
+        leads_on(from("1, t.rid, t.type, t.id, 0 FROM ", "resource t"))
+            .sql(" UNION SELECT 0, ")
+            .sql(column("rid"))
+            .sql(", s.type, s.id, s.version FROM ")
+            .sql(walk.clone())
+            .sql(" CROSS JOIN label_source s WHERE ")
+            .append(is_followed(Sql::new("")))
+            .sql("s.resource = ")
+            .sql(column("rid"))
+            .sql(" UNION SELECT 0, ")
+            .sql(column("rid"))
+            .sql(", n.type, n.id, 0 FROM ")
+            .sql(walk.clone())
+            .sql(" CROSS JOIN label_content c CROSS JOIN resource n WHERE ")
+            .append(is_followed(Sql::new("")))
+            .sql("c.type = ")
+            .sql(column("type"))
+            .sql(" AND c.id = ")
+            .sql(column("id"))
+            .sql(" AND n.rid = c.resource")
+    }
+
+    /// The links from a resource to those that show it or have shown it.
+    fn shown_by(&self, key: Cow<'static, str>, type_column: Cow<'static, str>, id: Cow<'static, str>) -> Sql {
+        let sql = Sql::new("SELECT 0, ").sql(key);
+        let sql = match self.postgres {
+            true => sql
+                .sql(", n.type, n.id, CAST(0 AS BIGINT) FROM label_content c CROSS JOIN LATERAL (SELECT m.type, m.id FROM ")
+                .sql("resource m WHERE m.rid = c.resource OFFSET 0) n WHERE c.type = "),
+            false => sql
+                .sql(", n.type, n.id, 0 FROM label_content c CROSS JOIN resource n WHERE n.rid = c.resource AND c.type = "),
+        };
+        sql.sql(type_column).sql(" AND c.id = ").sql(id)
     }
 }
 
-/// The keys of the resources that show a resource or have shown it.
-fn shown_by(type_column: Cow<'static, str>, id: Cow<'static, str>) -> Sql {
-    Sql::new("SELECT c.resource FROM label_content c WHERE c.type = ").sql(type_column).sql(" AND c.id = ").sql(id)
+/// The links to what is named under a key.
+fn named_by(key: Sql) -> Sql {
+    Sql::new("SELECT 0, s.resource, s.type, s.id, s.version FROM label_source s WHERE s.resource ").append(key)
 }

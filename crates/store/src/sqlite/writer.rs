@@ -257,6 +257,7 @@ impl Together {
                     queue.is_done(appended, answer);
                 }
                 Job::Read(_, mut work) | Job::Write(_, mut work) => {
+                    transaction.left_to_callers = Left::unbounded();
                     let (_, own) = work.run(transaction);
                     queue.is_done(own, Box::new(move |stands| work.answer(stands)));
                 }

@@ -13,6 +13,7 @@ mod settings;
 pub(crate) mod shared_versions;
 pub(crate) mod spending;
 mod versions;
+pub mod walks;
 mod write_buffer;
 
 use std::collections::HashSet;
@@ -41,6 +42,7 @@ use explain::Noted;
 use recall::Recall;
 use shared_versions::SharedVersions;
 use spending::Left;
+use walks::Walks;
 use write_buffer::WriteBuffer;
 
 /// An open transaction (or, for a single statement, an open connection).
@@ -103,6 +105,10 @@ pub struct Transaction<'a> {
     pub(crate) versions: Option<SharedVersions>,
     /// What has been read, while somebody notes it.
     recall: Option<Recall>,
+    /// What walks along references come to, while somebody notes it.
+    walks: Option<Walks>,
+    /// What they have come to before.
+    known_walks: Option<Arc<Walks>>,
     /// Whether nothing may be written.
     stores_nothing: bool,
 }
@@ -145,6 +151,8 @@ impl<'a> Transaction<'a> {
             registry_changed: false,
             versions: None,
             recall: None,
+            walks: None,
+            known_walks: None,
             stores_nothing: false,
         }
     }
@@ -193,6 +201,7 @@ impl<'a> Transaction<'a> {
         self.may_leave = MayLeave::Anything;
         self.labels_left.clear();
         self.relabelled = false;
+        self.known_walks = None;
     }
 
     /// The search parameters as this process last saw them.
@@ -266,11 +275,11 @@ impl<'a> Transaction<'a> {
         if let Some(noted) = self.noted.as_mut().filter(|noted| !noted.paused || noted.everything) {
             noted.statements.push(sql.clone());
         }
-        let again = self.recall.is_some().then(|| (sql.clone(), self.left_to_callers.is_paid()));
+        let again = self.recall.is_some().then(|| (sql.clone(), self.left_to_callers.payment()));
         let found = self.connection.rows_while::<T, U>(sql, go_on).map_err(|error| self.failed(error))?;
         self.fetched += u64::try_from(found.len()).unwrap_or(u64::MAX);
-        if let (Some(recall), Some((sql, paid))) = (&mut self.recall, again) {
-            recall.note::<T, U>(sql, paid, &found);
+        if let (Some(recall), Some((sql, payment))) = (&mut self.recall, again) {
+            recall.note::<T, U>(sql, payment, &found);
         }
         Ok(found)
     }
@@ -296,7 +305,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// A database error, counted. A lost race is none: it is how two writers find out about one another. Nor is that a read is
-    /// stopped which is done again elsewhere.
+    /// stopped which is done again elsewhere, or what callers have the only writer do.
     fn failed(&mut self, error: diesel::result::Error) -> StoreError {
         self.overtaken |= is_overtaken(&error);
         if let diesel::result::Error::DatabaseError(_, told) = &error
@@ -308,7 +317,8 @@ impl<'a> Transaction<'a> {
         if matches!(fault, StoreError::NoSpace(_)) {
             self.shared.no_space.store(true, Ordering::Relaxed);
         }
-        let is_stopped = self.may_be_stopped && matches!(fault, StoreError::TooCostly(_));
+        let may_be_stopped = self.may_be_stopped || self.only_writer && self.left_to_callers.is_paid();
+        let is_stopped = may_be_stopped && matches!(fault, StoreError::TooCostly(_));
         if !is_stopped && !matches!(fault, StoreError::Conflict(_)) {
             self.shared.observer.database_error();
         }

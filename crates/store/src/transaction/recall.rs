@@ -13,6 +13,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use crate::error::StoreError;
 use crate::statement::{Sql, Statement};
 use crate::transaction::Transaction;
+use crate::transaction::spending::Payment;
 
 /// Reads the same once more; what has been found, as a number.
 type Again = Box<dyn Fn(&mut Transaction<'_>) -> Result<u64, StoreError> + Send + Sync>;
@@ -31,7 +32,7 @@ impl Debug for Recall {
 }
 
 /// A number that two values that say the same have in common, and others do not.
-fn digest(value: &impl Debug) -> u64 {
+pub(super) fn digest(value: &impl Debug) -> u64 {
     struct Into(DefaultHasher);
     impl fmt::Write for Into {
         fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -46,8 +47,8 @@ fn digest(value: &impl Debug) -> u64 {
 }
 
 impl Recall {
-    /// Notes what a statement has found, whose shape a caller chose if it is `paid`.
-    pub(super) fn note<T, U>(&mut self, sql: Sql, paid: bool, found: &[U])
+    /// Notes what a statement has found, and what it takes of what callers' statements may.
+    pub(super) fn note<T, U>(&mut self, sql: Sql, payment: Payment, found: &[U])
     where
         T: 'static,
         U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + Debug + 'static,
@@ -55,10 +56,7 @@ impl Recall {
     {
         if self.asked.insert(digest(&sql)) {
             let again: Again = Box::new(move |transaction| {
-                let found = match paid {
-                    true => transaction.paid(|own| own.rows::<T, U>(sql.clone())),
-                    false => transaction.rows::<T, U>(sql.clone()),
-                };
+                let found = transaction.paying(payment, |own| own.rows::<T, U>(sql.clone()));
                 Ok(digest(&found?))
             });
             self.reads.push((digest(&found), again));

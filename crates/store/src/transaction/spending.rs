@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use concord_fhir::predicate::Predicate;
+
 use crate::cost::Cost;
 use crate::deadline::Watch;
 use crate::error::StoreError;
@@ -9,6 +11,21 @@ use crate::transaction::Transaction;
 
 /// How many times what one condition may take all conditions of a transaction may.
 const CONDITIONS: u64 = 20;
+
+/// How many steps the walks along references of one write may take on the embedded database's writer, all together: some
+/// milliseconds.
+const WALKS: u64 = 400_000;
+
+/// Of what a statement takes that callers' statements may.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Payment {
+    /// Its shape is ours.
+    None,
+    /// Of what all may.
+    All,
+    /// Of what walks along references may besides.
+    Walks,
+}
 
 /// What callers' statements in one transaction may still take.
 pub(crate) struct Left {
@@ -21,6 +38,10 @@ pub(crate) struct Left {
     in_condition: bool,
     /// Whether it wanted more than it may take.
     exceeded: bool,
+    /// All walks along references, on the embedded database's writer.
+    walks: u64,
+    /// Whether one is being walked.
+    in_walk: bool,
     /// Whether what runs now is a statement whose shape a caller chose.
     paid: bool,
 }
@@ -34,6 +55,8 @@ impl Left {
             condition: 0,
             in_condition: false,
             exceeded: false,
+            walks: u64::MAX,
+            in_walk: false,
             paid: false,
         }
     }
@@ -43,11 +66,24 @@ impl Left {
         self.paid
     }
 
-    fn now(&self) -> Cost {
-        match self.in_condition {
-            true => Cost { steps: self.all.steps.min(self.conditions).min(self.condition), ..self.all },
-            false => self.all,
+    /// Of what that takes which runs now.
+    pub(crate) fn payment(&self) -> Payment {
+        match (self.paid, self.in_walk) {
+            (false, _) => Payment::None,
+            (true, false) => Payment::All,
+            (true, true) => Payment::Walks,
         }
+    }
+
+    fn now(&self) -> Cost {
+        let mut steps = self.all.steps;
+        if self.in_condition {
+            steps = steps.min(self.conditions).min(self.condition);
+        }
+        if self.in_walk {
+            steps = steps.min(self.walks);
+        }
+        Cost { steps, ..self.all }
     }
 
     fn take(&mut self, time: Duration, steps: u64) {
@@ -57,6 +93,9 @@ impl Left {
             self.condition = self.condition.saturating_sub(steps);
             self.exceeded |= self.conditions == 0 || self.condition == 0;
         }
+        if self.in_walk {
+            self.walks = self.walks.saturating_sub(steps);
+        }
     }
 }
 
@@ -65,6 +104,46 @@ impl Transaction<'_> {
     pub fn bound(&mut self, cost: Cost) {
         self.left_to_callers.all = cost;
         self.left_to_callers.conditions = cost.condition.saturating_mul(CONDITIONS);
+        self.left_to_callers.walks = if self.only_writer { WALKS } else { u64::MAX };
+    }
+
+    /// Whether callers' statements have taken all the steps that they may.
+    #[must_use]
+    pub fn has_spent_all(&self) -> bool {
+        self.left_to_callers.all.steps == 0
+    }
+
+    /// Whether walks along references have taken all the steps that they may on the only writer.
+    #[must_use]
+    pub fn has_walked_all(&self) -> bool {
+        self.left_to_callers.walks == 0
+    }
+
+    /// Asks what a predicate means: how far it walks along references is for those to say who wrote them, so on the only writer
+    /// that may take little, however often one request asks.
+    pub(crate) fn asking<T>(&mut self, predicate: &Predicate, ask: impl FnOnce(&mut Self) -> T) -> T {
+        self.left_to_callers.in_walk = predicate.walks();
+        let asked = ask(self);
+        self.left_to_callers.in_walk = false;
+        asked
+    }
+
+    /// Runs a statement that takes as much as it did when it was run before.
+    pub(crate) fn paying<T>(
+        &mut self,
+        payment: Payment,
+        run: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match payment {
+            Payment::None => run(self),
+            Payment::All => self.paid(run),
+            Payment::Walks => {
+                self.left_to_callers.in_walk = true;
+                let done = self.paid(run);
+                self.left_to_callers.in_walk = false;
+                done
+            }
+        }
     }
 
     /// Says that a condition is being matched, or something searched beside writes. Where that is done by the only writer,

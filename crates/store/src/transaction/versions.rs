@@ -188,16 +188,19 @@ impl Transaction<'_> {
 
     /// Whether the version with that index key is one of those that the predicate means.
     pub fn meets(&mut self, rows: Rows, key: i64, predicate: &Predicate) -> Result<bool, StoreError> {
-        let condition = self.lowered(rows, predicate, |lowering| lowering.condition(predicate))?;
-        let sql = Sql::new("SELECT 1 FROM ")
-            .sql(rows.table())
-            .sql(" r WHERE ")
-            .sql(rows.key())
-            .sql(" = ")
-            .bind(key)
-            .sql(" AND ")
-            .append(condition);
-        Ok(!self.rows_of_any_shape::<(diesel::sql_types::Integer,), (i32,)>(sql)?.is_empty())
+        self.walked((rows, key), predicate, |own| {
+            let condition = own.lowered(rows, predicate, |lowering| lowering.condition(predicate))?;
+            let sql = Sql::new("SELECT 1 FROM ")
+                .sql(rows.table())
+                .sql(" r WHERE ")
+                .sql(rows.key())
+                .sql(" = ")
+                .bind(key)
+                .sql(" AND ")
+                .append(condition);
+            let ask = |own: &mut Self| own.rows_of_any_shape::<(diesel::sql_types::Integer,), (i32,)>(sql);
+            Ok(!own.asking(predicate, ask)?.is_empty())
+        })
     }
 
     /// Stores the first versions of resources.

@@ -84,11 +84,13 @@ pub(crate) async fn batch(
         person::require_acting(service, call).await?;
     }
     let call = Call { left_ids: entry::left_ids(entries.iter().flatten()), ..call.clone() };
-    let mut answer = service.settings.answer;
+    let (mut answer, mut beside) = (service.settings.answer, false);
     for (place, entry) in entries.into_iter().enumerate() {
         let done = match (entry, answer.require_room().and_then(|()| told.require_room())) {
             (Err(fault), _) | (Ok(_), Err(fault)) => Err(fault),
-            (Ok(entry), Ok(())) => carry_out_within(service, call.clone(), entry.command, &mut answer).await,
+            (Ok(entry), Ok(())) => {
+                carry_out_within(service, call.clone(), entry.command, &mut answer, &mut beside).await
+            }
         };
         told.add(place, done).await?;
     }

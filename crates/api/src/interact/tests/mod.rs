@@ -18,3 +18,4 @@ mod same_work;
 pub(crate) mod search;
 mod statements;
 mod vocabulary;
+mod walks;

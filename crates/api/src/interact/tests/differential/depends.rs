@@ -1,6 +1,7 @@
 //! What is denied with what it shows or speaks about: the walk in memory and the one in SQL find the same.
 
 use concord_fhir::label::Source;
+use concord_fhir::predicate::MOST_LINKS;
 
 use super::*;
 
@@ -77,4 +78,39 @@ fn what_depends_on_others_is_found_alike() {
             Ok(())
         })
         .unwrap();
+}
+
+/// What leads to more than may be looked at counts as what leads to whatever is looked for, in memory and in SQL from the same
+/// number on, whether that is of its own links or of those of what it leads to.
+#[test]
+fn a_walk_is_bounded_alike() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let absent = |number: usize| Source { resource_type: TYPES[0], id: format!("absent-{number}"), version: 0 };
+    let of = |number: usize| Entries::none(TYPES[number], format!("r{number}"), NOW);
+    // The second is looked through, and its links are those of the first as well.
+    let case = |own: usize, others: usize| -> Data {
+        let second = Source { resource_type: TYPES[1], id: "r1".to_owned(), version: 0 };
+        let mut first = of(0);
+        first.sources = std::iter::once(second).chain((1..own).map(absent)).collect();
+        let mut next = of(1);
+        next.sources = (0..others).map(absent).collect();
+        vec![(of(0), first), (of(1), next), (of(2), of(2))]
+    };
+    let speaks = Predicate::DependsOn { through: [TYPES[1]].into(), then: Box::new(Predicate::None) };
+    let more = [
+        (MOST_LINKS - 1, 0, false),
+        (MOST_LINKS, 0, true),
+        (100, MOST_LINKS - 101, false),
+        (100, MOST_LINKS - 100, true),
+    ];
+    for (own, others, is_held) in more {
+        for scratch in Scratch::both() {
+            let (data, store) = (case(own, others), scratch.store());
+            runtime.block_on(fill(&store, data.clone()));
+            let wanted = if is_held { vec!["r0".to_owned()] } else { Vec::new() };
+            assert_eq!(held(&data, &speaks)[1], wanted, "{own} {others}");
+            let found = runtime.block_on(found(&store, speaks.clone()));
+            assert_eq!(found[1], wanted, "{own} {others} on {:?}", scratch.address);
+        }
+    }
 }
