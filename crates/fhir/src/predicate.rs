@@ -14,6 +14,7 @@ use crate::registry::{ResourceType, canonical_url, canonical_version, combined, 
 use crate::terminology::Codes;
 
 mod any;
+mod asks;
 mod depends;
 mod display;
 
@@ -308,50 +309,6 @@ impl Predicate {
             leaf if at_most => widened(leaf),
             leaf => leaf,
         }
-    }
-
-    /// What it asks of other resources, if it looks at any itself.
-    #[must_use]
-    pub fn elsewhere(&self) -> Option<&Predicate> {
-        match self {
-            Predicate::Chain { then, .. } | Predicate::DependsOn { then, .. } => Some(then),
-            Predicate::ReverseChain { by, .. } => Some(by),
-            _ => None,
-        }
-    }
-
-    /// Whether it looks at other resources.
-    #[must_use]
-    pub fn has_chains(&self) -> bool {
-        match self {
-            Predicate::Chain { .. } | Predicate::ReverseChain { .. } | Predicate::DependsOn { .. } => true,
-            Predicate::AwaitsLabels => true,
-            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::has_chains),
-            Predicate::Not(part) => part.has_chains(),
-            _ => false,
-        }
-    }
-
-    /// Whether it asks what labels are still being handed on to. What a row bears and what it waits for are asked at once then,
-    /// or a label could arrive between the two.
-    #[must_use]
-    pub fn awaits_labels(&self) -> bool {
-        self.has(&|one| matches!(one, Predicate::AwaitsLabels))
-    }
-
-    /// Whether it walks along references, however many there are ([`Predicate::DependsOn`]).
-    #[must_use]
-    pub fn walks(&self) -> bool {
-        self.has(&|one| matches!(one, Predicate::DependsOn { .. }))
-    }
-
-    fn has(&self, is: &dyn Fn(&Predicate) -> bool) -> bool {
-        is(self)
-            || match self {
-                Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(|part| part.has(is)),
-                Predicate::Not(part) => part.has(is),
-                other => other.elsewhere().is_some_and(|one| one.has(is)),
-            }
     }
 
     /// The same with the codes looked up that a query names only by a value set or by their place in a code system.
