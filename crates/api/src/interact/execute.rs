@@ -18,6 +18,7 @@ use crate::interact::{
 };
 use concord_consent::caller::Caller;
 use concord_fhir::issue::{Issue, IssueCode};
+use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 use concord_store::{Cost, Extent, Reads, Reply};
 
