@@ -109,6 +109,7 @@ mod terminology_parameters;
 mod timeline;
 mod unfiled;
 mod validate_modes;
+mod unregistered_systems;
 mod walkthrough;
 mod whole_answers;
 mod whose_definitions;

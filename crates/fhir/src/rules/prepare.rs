@@ -47,7 +47,7 @@ pub fn prepare(
     let WriteContext { previous, writer, now, settings } = *context;
     let mut issues = Vec::new();
     issues.extend(bears_too_many(resource_type, resource));
-    if writer.kind != WriterKind::System {
+    if !writer.kind.is_system() {
         if let Some(row) = authorship::of(resource_type) {
             check_subject(row, resource, context, &mut issues);
             // In another party's part of a resource of several authors the authors are those who stand there already.
@@ -77,7 +77,7 @@ pub fn prepare(
     }
     // What a system hands in is the work of others and may say no more than R4 asks for: there, what Concord itself
     // wants of a plan or a reading is said and not enforced.
-    if writer.kind == WriterKind::System && matches!(resource_type.name(), "CarePlan" | "Observation") {
+    if writer.kind.is_system() && matches!(resource_type.name(), "CarePlan" | "Observation") {
         for issue in &mut issues {
             issue.severity = issue.severity.min(Severity::Warning);
         }
@@ -287,6 +287,10 @@ pub(super) mod tests {
 
     /// Prepares the resource and says where something was wrong (errors) or remarkable (warnings).
     pub(in crate::rules) fn places(text: &str, writer: &Writer) -> Result<Vec<String>, Vec<String>> {
+    pub(in crate::rules) fn unregistered() -> Writer {
+        Writer { kind: WriterKind::Unregistered, ..system() }
+    }
+
         let mut resource = json(text);
         let resource_type = ResourceType::parse(resource.text("resourceType").unwrap()).unwrap();
         let list = |issues: Vec<Issue>| -> Vec<String> {

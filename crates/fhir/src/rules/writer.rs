@@ -32,6 +32,16 @@ pub enum WriterKind {
     Professional,
     /// A registered system, which writes for others.
     System,
+    /// A system that nobody has registered: it speaks for itself only.
+    Unregistered,
+}
+
+impl WriterKind {
+    /// Whether it is a system, which hands in what is from elsewhere.
+    #[must_use]
+    pub fn is_system(self) -> bool {
+        matches!(self, WriterKind::System | WriterKind::Unregistered)
+    }
 }
 
 impl Writer {

@@ -2,6 +2,7 @@
 //! "Provenance", HTTP header). It is stored in the transaction of the write, marked as the client's own statement, beside
 //! the Provenance that the server itself writes.
 
+use concord_consent::authorship::refuses_to_say;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::{check, rules};
@@ -61,7 +62,8 @@ pub(crate) fn read(text: &[u8], limits: &Limits) -> Result<Value<'static>, ApiEr
 /// The Provenance of a version about to be stored, as the client tells it; none where it says nothing.
 ///
 /// # Errors
-/// A broken rule, with its place: a reference that leads nowhere, or somebody else as the one who answers for it.
+/// [`ApiError::Denied`] for whoever may write no Provenance for others, and a broken rule with its place: a reference that leads
+/// nowhere, or somebody else as the one who answers for it.
 pub(crate) fn of(
     session: &mut Session<'_, '_>,
     proposed: &PreparedVersion,
@@ -72,6 +74,9 @@ pub(crate) fn of(
         return Err(ApiError::parameter(HEADER, "does not go with a Provenance"));
     }
     let writer = access::writer(session)?;
+    if let Some(text) = refuses_to_say(&session.call.caller, PROVENANCE) {
+        return Err(ApiError::denied(text));
+    }
     let settings = session.service.rules();
     let issues = rules::provenance::check_statement(statement, &writer, session.transaction.now, &settings);
     if !issues.is_empty() {

@@ -135,9 +135,6 @@ fn apply_rules(
     let context = WriteContext { previous: place.previous, writer: &writer, now, settings: &settings };
     let prepared = rules::prepare(resource_type, value, &context);
     rules::stamp_label(value, &writer);
-    if speaks_for_itself_only(&session.call.caller) {
-        rules::drop_claims(value);
-    }
     let others = place.previous.filter(|previous| !previous.own);
     if let Some(previous) = others {
         rules::keep_claims(value, previous.value);
