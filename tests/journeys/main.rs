@@ -67,6 +67,7 @@ mod links;
 mod log_of_one_patient;
 mod matrix;
 mod mistaken_links;
+mod named_before;
 mod national_services;
 mod numbered_patients;
 mod official_examples;

@@ -15,6 +15,8 @@ use crate::interact::session::Session;
 
 pub(super) const HOOKS: TypeHooks = TypeHooks {
     decides_access: Some(Decides::Records),
+    // What is not for somebody is not for them as it was either.
+    names_deleted: &["provision.data.reference"],
     complete: Some(refuse_leniency),
     also_changed: Some(settles),
     refuse_change: Some(refuse_change),

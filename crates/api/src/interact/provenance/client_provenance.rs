@@ -9,6 +9,7 @@ use concord_fhir::{check, rules};
 use concord_model::build::{code, fragment};
 
 use crate::error::ApiError;
+use crate::interact::access::named_before::NamedBefore;
 use crate::interact::access::references;
 use crate::interact::client_uri::client_uri;
 use crate::interact::session::Session;
@@ -73,10 +74,10 @@ pub(crate) fn of(
     if about.resource_type == PROVENANCE {
         return Err(ApiError::parameter(HEADER, "does not go with a Provenance"));
     }
-    let writer = access::writer(session)?;
     if let Some(text) = refuses_to_say(&session.call.caller, PROVENANCE) {
         return Err(ApiError::denied(text));
     }
+    let writer = access::writer(session)?;
     let settings = session.service.rules();
     let issues = rules::provenance::check_statement(statement, &writer, session.transaction.now, &settings);
     if !issues.is_empty() {
@@ -84,7 +85,7 @@ pub(crate) fn of(
     }
     references::refuse_malformed(session, statement)?;
     if !session.call.caller.knows_everything() {
-        references::unreadable(session, statement, &proposed.entries.patients)?.refuse()?;
+        references::unreadable(session, statement, &proposed.entries.patients, &NamedBefore::nothing())?.refuse()?;
     }
     let mut value = statement.clone();
     if let Some(object) = value.as_object_mut() {

@@ -33,6 +33,7 @@ use concord_terminology::remarks::CodeRemarks;
 use self::decided::{Decided, decided};
 use self::stamp::{source, stamp, tag_login};
 use crate::error::ApiError;
+use crate::interact::access::named_before::NamedBefore;
 use crate::interact::access::references;
 use crate::interact::client_uri::client_uri;
 use crate::interact::hooks::{Draft, TypeHooks};
@@ -118,14 +119,15 @@ fn apply_rules(
     resource_type: ResourceType,
     value: &mut Value<'_>,
     place: &VersionPlace<'_>,
+    before: &NamedBefore<'_>,
 ) -> Result<Result<Vec<Issue>, Vec<Issue>>, ApiError> {
     if !hooks.is_kept_as_sent {
-        references::refuse_unusable(session, value)?;
+        references::refuse_unusable(session, value, before)?;
     }
     let writer = access::writer(session)?;
     let settings = session.service.rules();
     if let Some(complete) = hooks.complete {
-        complete(session, &Draft { resource_type, id: place.id, previous: place.previous }, value)?;
+        complete(session, &Draft { resource_type, id: place.id, previous: place.previous, before }, value)?;
     }
     let now = session.transaction.now;
     let reviewed = match session.call.caller.actor {
