@@ -112,5 +112,6 @@ mod unfiled;
 mod validate_modes;
 mod unregistered_systems;
 mod walkthrough;
+mod what_is_hers;
 mod whole_answers;
 mod whose_definitions;

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
+use crate::nhs_number;
 use crate::registry::ResourceType;
 
 /// The most problems that one answer lists.
@@ -44,7 +45,7 @@ pub fn prepare(
     resource: &mut Value<'_>,
     context: &WriteContext<'_>,
 ) -> Result<Vec<Issue>, Vec<Issue>> {
-    let WriteContext { previous, writer, now, settings } = *context;
+    let WriteContext { previous, writer, now, settings, .. } = *context;
     let mut issues = Vec::new();
     issues.extend(bears_too_many(resource_type, resource));
     if !writer.kind.is_system() {
@@ -93,7 +94,7 @@ fn check_subject(
     context: &WriteContext<'_>,
     issues: &mut Vec<Issue>,
 ) {
-    let WriteContext { writer, settings, .. } = *context;
+    let WriteContext { writer, settings, filed, .. } = *context;
     let place = format!("{}.{}", row.name, row.subject);
     let Some(subject) = resource.get(row.subject) else {
         // A list, a composition or a document may be about nobody, but not when a patient writes it.
@@ -106,6 +107,12 @@ fn check_subject(
     let named = subject.text("reference").and_then(|reference| settings.local(reference));
     if row.through_others && named.as_deref().is_some_and(|named| !named.starts_with("Patient/")) {
         // In whose record that is decides the access decision.
+        return;
+    }
+    // What a system has filed by the number of its patient names her by that.
+    let has_address = subject.get("reference").is_some();
+    let number = subject.get("identifier").filter(|_| !has_address).and_then(nhs_number::of_identifier);
+    if number.is_some_and(|number| filed.iter().any(|(known, patient)| *known == number && patient == own)) {
         return;
     }
     if named.as_deref().and_then(|named| named.strip_prefix("Patient/")) != Some(own.as_str()) {
@@ -246,7 +253,7 @@ pub(super) mod tests {
 
     /// What is written by somebody where nothing stands.
     pub(in crate::rules) fn by(writer: &Writer) -> WriteContext<'_> {
-        WriteContext { previous: None, writer, now: NOW, settings: &SETTINGS }
+        WriteContext { previous: None, writer, filed: &[], now: NOW, settings: &SETTINGS }
     }
 
     pub(in crate::rules) fn patient() -> Writer {
@@ -280,6 +287,10 @@ pub(super) mod tests {
         Writer { kind: WriterKind::System, reference: None, also: Vec::new(), patient: None }
     }
 
+    pub(in crate::rules) fn unregistered() -> Writer {
+        Writer { kind: WriterKind::Unregistered, ..system() }
+    }
+
     /// The value of a JSON text, for tests.
     pub(in crate::rules) fn json(text: &str) -> Value<'static> {
         crate::json::parse(text.as_bytes(), &crate::json::Limits::default()).unwrap().into_owned()
@@ -287,10 +298,6 @@ pub(super) mod tests {
 
     /// Prepares the resource and says where something was wrong (errors) or remarkable (warnings).
     pub(in crate::rules) fn places(text: &str, writer: &Writer) -> Result<Vec<String>, Vec<String>> {
-    pub(in crate::rules) fn unregistered() -> Writer {
-        Writer { kind: WriterKind::Unregistered, ..system() }
-    }
-
         let mut resource = json(text);
         let resource_type = ResourceType::parse(resource.text("resourceType").unwrap()).unwrap();
         let list = |issues: Vec<Issue>| -> Vec<String> {

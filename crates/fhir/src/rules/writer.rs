@@ -84,6 +84,8 @@ pub struct WriteContext<'a> {
     pub previous: Option<&'a Previous<'a>>,
     /// Who writes.
     pub writer: &'a Writer,
+    /// The Patients whom the NHS numbers in it mean, number and logical id, as far as that is kept beside the version before.
+    pub filed: &'a [(String, String)],
     /// When, in milliseconds since 1970 UTC.
     pub now: i64,
     /// Where.

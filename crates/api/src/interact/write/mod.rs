@@ -134,7 +134,11 @@ fn apply_rules(
         Actor::System => Vec::new(),
         _ => review::complete(resource_type, None, now, value)?,
     };
-    let context = WriteContext { previous: place.previous, writer: &writer, now, settings: &settings };
+    let filed = match (&writer.patient, place.old) {
+        (Some(_), Some(old)) => filing::kept(session, resource_type, old, value)?,
+        _ => Vec::new(),
+    };
+    let context = WriteContext { previous: place.previous, writer: &writer, filed: &filed, now, settings: &settings };
     let prepared = rules::prepare(resource_type, value, &context);
     rules::stamp_label(value, &writer);
     let others = place.previous.filter(|previous| !previous.own);
