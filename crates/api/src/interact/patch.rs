@@ -88,7 +88,7 @@ pub(crate) fn patch(
         Some(patched) => patched.made.clone()?,
         None => at_once(session, patch, &old)?,
     };
-    let kept = labels::keep(session.call, &old, &mut value)?;
+    let kept = labels::keep(session.call, &old, Some(&old), &mut value)?;
     update::put(session, old, value, kept)
 }
 

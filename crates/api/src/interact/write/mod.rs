@@ -155,7 +155,8 @@ fn apply_rules(
 }
 
 /// Who wrote a resource: who did first, as far as that is known, else for a new one who writes now, else for a system the
-/// only one whom the content names; an unregistered one writes for itself. Whoever changes what is there does not come to have written it.
+/// only one whom the content names; an unregistered one writes for itself. Whoever changes what is there does not come to have written it,
+/// and what a system writes anew after a deletion, naming nobody, is from whom it was.
 fn author(
     session: &Session<'_, '_>,
     resource_type: ResourceType,
@@ -169,7 +170,7 @@ fn author(
         (None, Some(author)) => author,
         (None, None) => match rules::authors(resource_type, value).as_slice() {
             [single] => single.clone(),
-            _ => String::new(),
+            _ => place.old.filter(|old| old.deleted).map(|old| old.author.clone()).unwrap_or_default(),
         },
     }
 }
