@@ -62,6 +62,18 @@ pub fn speaks_for_itself_only(caller: &Caller) -> bool {
     caller.actor == Actor::System && caller.credentials.app == App::ThirdParty
 }
 
+/// Why a system that nobody has registered does not write what is said for others.
+pub(crate) const SAID_FOR_OTHERS: &str = "only a registered system says who people are, where they work, what they did, whom they let in \
+     and by what everybody may search";
+
+/// Why the caller may not say a thing of this type at all, in a resource of its own or along with another one: a system that
+/// [`speaks_for_itself_only`] says nothing for others.
+#[must_use]
+pub fn refuses_to_say(caller: &Caller, resource_type: ResourceType) -> Option<&'static str> {
+    let is_for_others = types::said_for_others(Some(resource_type)) != Predicate::None;
+    (is_for_others && speaks_for_itself_only(caller)).then_some(SAID_FOR_OTHERS)
+}
+
 /// Whether somebody of that kind writes resources of a type, in whosever record.
 #[must_use]
 pub fn writes_somewhere(actor: &Actor, action: Action, resource_type: ResourceType) -> bool {

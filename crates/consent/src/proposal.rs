@@ -4,6 +4,7 @@ use concord_fhir::predicate::Predicate;
 
 use crate::actor::Actor;
 use crate::asked::Asked;
+use crate::authorship::{SAID_FOR_OTHERS, speaks_for_itself_only};
 use crate::caller::App;
 use crate::decision::Layer;
 use crate::request::Action;
@@ -27,7 +28,7 @@ pub(crate) fn limit(asked: &mut Asked<'_>) -> Predicate {
         _ if is_of_others => Predicate::None,
         _ => types::proposal(only),
     };
-    let is_unregistered = is_of_others && request.caller.actor == Actor::System;
+    let is_unregistered = speaks_for_itself_only(request.caller);
     let bounded = match (is_of_others, is_unregistered) {
         (_, true) => types::said_for_others(only),
         (true, _) => types::decides_access(only),
@@ -35,8 +36,7 @@ pub(crate) fn limit(asked: &mut Asked<'_>) -> Predicate {
     };
     let refused = bounded.and(allowed.negate());
     if is_unregistered && refused != Predicate::None {
-        let text = "only a registered system says who people are, where they work, what they did and whom they let in";
-        asked.takes(Layer::Writing, "write.unregistered", refused.clone(), text);
+        asked.takes(Layer::Writing, "write.unregistered", refused.clone(), SAID_FOR_OTHERS);
     } else if refused != Predicate::None {
         let text = "who may see a record is for the patient to decide: an app of somebody else, a professional and a carer \
                     only propose it (status draft or proposed), and the patient makes it active in her own app";

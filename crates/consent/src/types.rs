@@ -56,7 +56,8 @@ static COMMUNICATION: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Co
 static CONSENT: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Consent"]));
 static TASK: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Task"]));
 static DECIDES_ACCESS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["CareTeam", "Consent", "RelatedPerson"]));
-/// What says who somebody is, where they work, who did what and who vouches for it: all that a registered system says for others.
+/// What says who somebody is, where they work, who did what and who vouches for it, and by what everybody may search: all that a
+/// registered system says for others.
 static SAID_FOR_OTHERS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| {
     parse(&[
         "AuditEvent",
@@ -71,6 +72,7 @@ static SAID_FOR_OTHERS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| {
         "PractitionerRole",
         "Provenance",
         "RelatedPerson",
+        "SearchParameter",
     ])
 });
 static RELATED_PERSON: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["RelatedPerson"]));
@@ -117,7 +119,7 @@ pub(crate) fn decides_access(only: Option<ResourceType>) -> Predicate {
     of(&DECIDES_ACCESS, only)
 }
 
-/// What is said for others: who they are, what they did, and whom they let in.
+/// What is said for others: who they are, what they did, whom they let in, and by what they may search.
 pub(crate) fn said_for_others(only: Option<ResourceType>) -> Predicate {
     of(&SAID_FOR_OTHERS, only)
 }

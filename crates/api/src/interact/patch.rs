@@ -89,7 +89,7 @@ pub(crate) fn patch(
         None => at_once(session, patch, &old)?,
     };
     refuse_unseen(session, &old, &value, precondition)?;
-    let kept = labels::keep(session.call, &old, &mut value)?;
+    let kept = labels::keep(session.call, &old, Some(&old), &mut value)?;
     update::put(session, old, value, kept)
 }
 

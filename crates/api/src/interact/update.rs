@@ -92,7 +92,13 @@ pub(crate) fn update(
     Precondition::check(precondition, &old)?;
     allowed::update(session, &old)?;
     redaction::refuse_part(session.transaction, &seen, &old, &value)?;
-    let kept = labels::keep(session.call, &old, &mut value)?;
+    let before = match old.deleted {
+        // A deletion says nothing itself.
+        true => session.transaction.superseded(old.key, old.version - 1)?.filter(|before| !before.deleted),
+        false => None,
+    };
+    let last = if old.deleted { before.as_ref() } else { Some(&old) };
+    let kept = labels::keep(session.call, &old, last, &mut value)?;
     let stood = (!old.deleted).then_some(old.version);
     let written = put(session, old, value, kept)?;
     if stood == Some(written.version.version) { again(session, written) } else { Ok(written) }
@@ -155,7 +161,7 @@ pub(crate) fn refuse(session: &mut Session<'_, '_>, old: &Version, mut value: Va
     let Some((head, seen)) = seen else { return Err(ApiError::NotFound) };
     allowed::update(session, &head.version)?;
     redaction::refuse_part(session.transaction, &seen, &head.version, &value)?;
-    labels::keep(session.call, &head.version, &mut value)?;
+    labels::keep(session.call, &head.version, Some(&head.version), &mut value)?;
     let Before { stands, own, .. } = before(session, &head.version, &mut value)?;
     let previous = stands.as_ref().map(|value| rules::Previous { value, own });
     let place = VersionPlace::after(&head.version, session.transaction.now, previous.as_ref());

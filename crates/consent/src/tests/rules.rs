@@ -8,7 +8,8 @@ use concord_fhir::registry::ResourceType;
 
 use super::cases::caller;
 use crate::authorship::{
-    is_of_the_patient_side, may_say_who_people_are, says_who_people_are, speaks_for_itself_only, writes_somewhere,
+    is_of_the_patient_side, may_say_who_people_are, refuses_to_say, says_who_people_are, speaks_for_itself_only,
+    writes_somewhere,
 };
 use crate::caller::{Actor, App, Caller, PrivilegedRole, Proofing};
 use crate::decision::{Decision, Layer, Reason, Verdict};
@@ -34,6 +35,14 @@ fn who_people_are_is_said_by_registered_systems_and_by_patients_themselves() {
     let mut unregistered = system.clone();
     unregistered.credentials.app = App::ThirdParty;
     assert!(!may_say_who_people_are(&unregistered) && speaks_for_itself_only(&unregistered));
+    for (name, is_said) in
+        [("Provenance", false), ("SearchParameter", false), ("Consent", false), ("Observation", true)]
+    {
+        let resource_type = ResourceType::of(name);
+        assert_eq!(refuses_to_say(&unregistered, resource_type).is_none(), is_said, "{name}");
+        assert_eq!(refuses_to_say(&system, resource_type), None, "{name}");
+        assert_eq!(refuses_to_say(&patient(), resource_type), None, "{name}");
+    }
     assert!(may_say_who_people_are(&patient()));
     for (app, proofing) in [(App::ThirdParty, Proofing::P9), (App::Own, Proofing::P5), (App::Own, Proofing::P0)] {
         let mut one = patient();

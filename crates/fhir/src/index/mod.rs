@@ -6,12 +6,14 @@ mod derived;
 mod extract;
 mod filing;
 mod leaf;
+mod names;
 mod patients;
 mod references;
 
 pub use crate::entry::{Entries, Entry, ParameterId, SEPARATOR};
 pub use extract::{extract, extract_added, extract_under};
 pub use filing::{DoublyNamed, NumberedPatient, doubly_named_patients, filed, means_somebody, numbered_patients};
+pub use names::{Names, element};
 pub use references::{every_reference, references};
 
 /// For tests: a value from one made with the `json!` macro.

@@ -43,7 +43,7 @@ pub fn answers_request(resource: &Value<'_>) -> bool {
 
 /// What people say about something is a comment unless it says what else it is, and says something.
 pub(super) fn check(resource: &mut Value<'_>, writer: &Writer, issues: &mut Vec<Issue>) {
-    if matches!(writer.kind, super::WriterKind::System) {
+    if writer.kind.is_system() {
         return;
     }
     if !is_comment(resource) {
@@ -77,7 +77,7 @@ fn categorise(resource: &mut Value<'_>, code: &'static str, text: &'static str) 
 
 /// An information prescription has something to read, and says what it is about.
 pub(super) fn check_request(resource: &Value<'_>, writer: &Writer, issues: &mut Vec<Issue>) {
-    if writer.kind == super::WriterKind::System || !has_category(resource, INFORMATION) {
+    if writer.kind.is_system() || !has_category(resource, INFORMATION) {
         return;
     }
     let holds = |payload: &Value<'_>| {

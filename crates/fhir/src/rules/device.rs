@@ -1,6 +1,6 @@
 //! Device: what a person has or measures with. Which app a Device stands for is for systems to say.
 
-use super::writer::{Writer, WriterKind};
+use super::writer::Writer;
 use crate::issue::{Issue, IssueCode};
 use crate::json::Value;
 
@@ -10,7 +10,7 @@ const CLIENTS: [&str; 2] = ["urn:concord:client", "urn:concord:issued-client"];
 
 /// Nobody but a system makes a Device an app: a Consent that names it would be about another app from then on.
 pub(super) fn check(resource: &Value<'_>, writer: &Writer, issues: &mut Vec<Issue>) {
-    if writer.kind == WriterKind::System {
+    if writer.kind.is_system() {
         return;
     }
     for (position, identifier) in resource.list("identifier").iter().enumerate() {

@@ -144,11 +144,12 @@ pub fn agrees(goal: &Value<'_>, previous: &Value<'_>, writer: &Writer, base: &st
 pub(super) fn check(goal: &mut Value<'_>, context: &WriteContext<'_>, issues: &mut Vec<Issue>) {
     let WriteContext { previous, writer, .. } = *context;
     check_targets(goal, issues);
+    // It says what others have agreed, and one that nobody has registered does not.
     if writer.kind == WriterKind::System {
         return;
     }
     let accepted = |goal: &Value<'_>| goal.text("lifecycleStatus") == Some("accepted");
-    if writer.kind == WriterKind::Professional
+    if matches!(writer.kind, WriterKind::Professional | WriterKind::Unregistered)
         && accepted(goal)
         && !previous.is_some_and(|previous| accepted(previous.value))
     {

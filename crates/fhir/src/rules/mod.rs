@@ -31,5 +31,5 @@ pub(crate) use parties::is_a_partys;
 pub use parties::is_same;
 pub use prepare::{is_multi_author, may_be_multi_author, prepare};
 pub use previous::Previous;
-pub use vouching::{drop_claims, is_claim_code, keep_claims, stamp_label};
+pub use vouching::{is_claim_code, keep_claims, stamp_label};
 pub use writer::{Settings, WriteContext, Writer, WriterKind, local_reference};

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
+use crate::nhs_number;
 use crate::registry::ResourceType;
 
 /// The most problems that one answer lists.
@@ -46,9 +47,9 @@ pub fn prepare(
     resource: &mut Value<'_>,
     context: &WriteContext<'_>,
 ) -> Result<Vec<Issue>, Vec<Issue>> {
-    let WriteContext { previous, writer, now, settings } = *context;
+    let WriteContext { previous, writer, now, settings, .. } = *context;
     let mut issues = Vec::new();
-    if writer.kind != WriterKind::System {
+    if !writer.kind.is_system() {
         if let Some(row) = authorship::of(resource_type) {
             check_subject(row, resource, context, &mut issues);
             // In another party's part of a resource of several authors the authors are those who stand there already.
@@ -78,7 +79,7 @@ pub fn prepare(
     }
     // What a system hands in is the work of others and may say no more than R4 asks for: there, what Concord itself
     // wants of a plan or a reading is said and not enforced.
-    if writer.kind == WriterKind::System && matches!(resource_type.name(), "CarePlan" | "Observation") {
+    if writer.kind.is_system() && matches!(resource_type.name(), "CarePlan" | "Observation") {
         for issue in &mut issues {
             issue.severity = issue.severity.min(Severity::Warning);
         }
@@ -96,7 +97,7 @@ fn check_subject(
     context: &WriteContext<'_>,
     issues: &mut Vec<Issue>,
 ) {
-    let WriteContext { writer, settings, .. } = *context;
+    let WriteContext { writer, settings, filed, .. } = *context;
     let place = format!("{}.{}", row.name, row.subject);
     let Some(subject) = resource.get(row.subject) else {
         // A list, a composition or a document may be about nobody, but not when a patient writes it.
@@ -109,6 +110,12 @@ fn check_subject(
     let named = subject.text("reference").and_then(|reference| settings.local(reference));
     if row.through_others && named.as_deref().is_some_and(|named| !named.starts_with("Patient/")) {
         // In whose record that is decides the access decision.
+        return;
+    }
+    // What a system has filed by the number of its patient names her by that.
+    let has_address = subject.get("reference").is_some();
+    let number = subject.get("identifier").filter(|_| !has_address).and_then(nhs_number::of_identifier);
+    if number.is_some_and(|number| filed.iter().any(|(known, patient)| *known == number && patient == own)) {
         return;
     }
     if named.as_deref().and_then(|named| named.strip_prefix("Patient/")) != Some(own.as_str()) {
@@ -249,7 +256,7 @@ pub(super) mod tests {
 
     /// What is written by somebody where nothing stands.
     pub(in crate::rules) fn by(writer: &Writer) -> WriteContext<'_> {
-        WriteContext { previous: None, writer, now: NOW, settings: &SETTINGS }
+        WriteContext { previous: None, writer, filed: &[], now: NOW, settings: &SETTINGS }
     }
 
     pub(in crate::rules) fn patient() -> Writer {
@@ -281,6 +288,10 @@ pub(super) mod tests {
 
     pub(in crate::rules) fn system() -> Writer {
         Writer { kind: WriterKind::System, reference: None, also: Vec::new(), patient: None }
+    }
+
+    pub(in crate::rules) fn unregistered() -> Writer {
+        Writer { kind: WriterKind::Unregistered, ..system() }
     }
 
     /// The value of a JSON text, for tests.

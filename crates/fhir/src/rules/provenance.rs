@@ -20,7 +20,7 @@ const NOT_ON_BEHALF: &str = "names somebody on whose behalf you do not write";
 const MADE: [&str; 2] = ["author", "enterer"];
 
 /// What is wrong with a statement that somebody sends along with what they write; `now` is in milliseconds since 1970 UTC.
-/// What a system hands in for others names whom it likes.
+/// What a registered system hands in for others names whom it likes.
 #[must_use]
 pub fn check_statement(statement: &Value<'_>, writer: &Writer, now: i64, settings: &Settings<'_>) -> Vec<Issue> {
     let mut issues = Vec::new();

@@ -37,7 +37,7 @@ pub(super) fn check(resource: &mut Value<'_>, context: &WriteContext<'_>, issues
         return;
     };
     check_state(resource, code, issues);
-    if writer.kind == WriterKind::System {
+    if writer.kind.is_system() {
         return;
     }
     parties::check_signatures("Task", resource, context, issues);

@@ -19,13 +19,17 @@ fn label(kind: WriterKind) -> Option<&'static str> {
         WriterKind::RelatedPerson { decides: true } => Some("SDMAST"),
         WriterKind::RelatedPerson { decides: false } => Some("PACQAST"),
         WriterKind::Professional => Some("CLINAST"),
-        WriterKind::System => None,
+        WriterKind::System | WriterKind::Unregistered => None,
     }
 }
 
 /// Puts the label for the writer into `meta.security`, in place of any that the client claimed. Other labels stay.
-/// Leaves a resource that a system writes, and a value that is no object, as it is.
+/// Leaves a resource that a registered system writes, and a value that is no object, as it is; one that nobody has registered claims
+/// nothing.
 pub fn stamp_label(resource: &mut Value<'_>, writer: &Writer) {
+    if writer.kind == WriterKind::Unregistered {
+        return drop_claims(resource);
+    }
     let (Some(code), Some(object)) = (label(writer.kind), resource.as_object_mut()) else { return };
     let position = object.0.iter().position(|(name, _)| name == "id" || name == "resourceType").map_or(0, |at| at + 1);
     let position = object.0.iter().position(|(name, _)| name == "id").map_or(position, |at| at + 1);
@@ -44,7 +48,7 @@ pub fn stamp_label(resource: &mut Value<'_>, writer: &Writer) {
 }
 
 /// Takes the labels out by which somebody would vouch for the resource, of what is written for nobody.
-pub fn drop_claims(resource: &mut Value<'_>) {
+fn drop_claims(resource: &mut Value<'_>) {
     let Some(meta) = resource.as_object_mut().and_then(|object| object.get_mut("meta")) else { return };
     let Some(meta) = meta.as_object_mut() else { return };
     let Some(Value::Array(mut labels)) = meta.remove("security") else { return };
@@ -138,6 +142,9 @@ mod tests {
         let mut resource = labelled(&["CLINAST"]);
         stamp_label(&mut resource, &writer(WriterKind::System));
         assert_eq!(codes(&resource), ["CLINAST"]);
+        let mut claimed = labelled(&["R", "CLINAST"]);
+        stamp_label(&mut claimed, &writer(WriterKind::Unregistered));
+        assert_eq!(codes(&claimed), ["R"]);
         let mut nothing = Value::Null;
         stamp_label(&mut nothing, &writer(WriterKind::Patient));
         assert_eq!(nothing, Value::Null);

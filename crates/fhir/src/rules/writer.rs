@@ -32,6 +32,16 @@ pub enum WriterKind {
     Professional,
     /// A registered system, which writes for others.
     System,
+    /// A system that nobody has registered: it speaks for itself only.
+    Unregistered,
+}
+
+impl WriterKind {
+    /// Whether it is a system, which hands in what is from elsewhere.
+    #[must_use]
+    pub fn is_system(self) -> bool {
+        matches!(self, WriterKind::System | WriterKind::Unregistered)
+    }
 }
 
 impl Writer {
@@ -80,6 +90,8 @@ pub struct WriteContext<'a> {
     pub previous: Option<&'a Previous<'a>>,
     /// Who writes.
     pub writer: &'a Writer,
+    /// The Patients whom the NHS numbers in it mean, number and logical id, as far as that is kept beside the version before.
+    pub filed: &'a [(String, String)],
     /// When, in milliseconds since 1970 UTC.
     pub now: i64,
     /// Where.

@@ -105,6 +105,7 @@ pub(crate) fn writer(session: &mut Session<'_, '_>) -> Result<Writer, ApiError> 
     let actor = &session.call.caller.actor;
     let mut writer = Writer { kind: WriterKind::System, reference: actor.reference(), also: Vec::new(), patient: None };
     match actor {
+        Actor::System if speaks_for_itself_only(&session.call.caller) => writer.kind = WriterKind::Unregistered,
         Actor::System => {}
         Actor::Patient(id) => {
             writer.kind = WriterKind::Patient;

@@ -115,6 +115,32 @@ pub(crate) fn known(
     Ok(evaluated.map(|(head, ())| head))
 }
 
+/// Whether something of this id has been deleted, and the caller could read it: of what kept it from a patient nobody knows any more who
+/// put that there, and it goes on to.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn knows_deleted(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    id: &str,
+) -> Result<bool, ApiError> {
+    let is_patient = matches!(session.call.caller.actor, Actor::Patient(_));
+    let (named, mut record) = (session.transaction.named(resource_type, id, false)?, None);
+    let evaluated = named.evaluated(|head| {
+        if !head.version.deleted || (is_patient && review::is_hidden(&head.version)) {
+            return Ok(None);
+        }
+        record = Some(head.version.patient);
+        let decision = access::decide_reference(session, head)?;
+        evaluation::permitted(session.transaction, &decision, head)
+    })?;
+    if evaluated.is_none() {
+        access::as_if_elsewhere(session, record)?;
+    }
+    Ok(evaluated.is_some())
+}
+
 /// The key of a patient's record, if the caller may know of the patient.
 ///
 /// # Errors

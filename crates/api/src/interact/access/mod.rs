@@ -14,6 +14,7 @@
 //! | which names of what is denied are told to nobody? | `unnamed` |
 //! | who wrote it, and may they change it? | `authorship` |
 //! | may they know of what they refer to? | `references` |
+//! | which of that has been named all along? | `named_before` |
 //! | who is it whom a token names? | `person` |
 //! | is the caller somebody whom the server has named? | `same_person` |
 //! | is it an emergency? | `break_glass` |
@@ -25,6 +26,7 @@ pub(crate) mod evaluation;
 pub(crate) mod facts;
 pub(crate) mod knowledge;
 mod marks;
+pub(crate) mod named_before;
 pub(crate) mod person;
 pub(crate) mod reasons;
 pub(crate) mod redaction;

@@ -78,6 +78,25 @@ fn is_empty(value: &Value<'_>) -> bool {
     }
 }
 
+/// Why nobody replaces what they do not see all of.
+const IN_PART: &str = "some of this resource is hidden from you, so you cannot replace it";
+
+/// Refuses to label anew what the caller does not see all elements of. What names something that is denied to them keeps the name, and
+/// bears what label they put there.
+///
+/// # Errors
+/// [`ApiError::Denied`].
+pub(crate) fn refuse_redacted(
+    transaction: &mut Transaction<'_>,
+    decision: &Decision,
+    old: &Version,
+) -> Result<(), ApiError> {
+    match evaluation::redacted(transaction, decision, Rows::Current, old)?.is_empty() {
+        true => Ok(()),
+        false => Err(ApiError::denied(IN_PART)),
+    }
+}
+
 /// Refuses an update by somebody who does not see all of the resource, or with a body that says of itself that it is not
 /// whole. To put back what is hidden would let them write beside it unseen, and so is not done.
 ///
@@ -89,10 +108,9 @@ pub(crate) fn refuse_part(
     old: &Version,
     proposed: &Value<'_>,
 ) -> Result<(), ApiError> {
-    if !evaluation::redacted(transaction, decision, Rows::Current, old)?.is_empty()
-        || unnamed::names_denied(transaction, &decision.unnamed, old)?
-    {
-        return Err(ApiError::denied("some of this resource is hidden from you, so you cannot replace it"));
+    refuse_redacted(transaction, decision, old)?;
+    if unnamed::names_denied(transaction, &decision.unnamed, old)? {
+        return Err(ApiError::denied(IN_PART));
     }
     let meta = proposed.get("meta");
     for list in ["security", "tag"] {

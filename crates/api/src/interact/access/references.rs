@@ -18,6 +18,7 @@ use concord_fhir::schema;
 
 use crate::error::ApiError;
 use crate::interact::Call;
+use crate::interact::access::named_before::NamedBefore;
 use crate::interact::access::{self, knowledge};
 use crate::interact::session::Session;
 
@@ -25,16 +26,24 @@ use crate::interact::session::Session;
 const LIMIT: usize = 200;
 
 /// Refuses what a write may not refer to: see [`refuse_conditional`], [`refuse_searched`], [`refuse_urns`] and [`refuse_malformed`].
+/// What the version before names too has been taken, and stays.
 ///
 /// # Errors
 /// Those of all four, of one before those of the next.
-pub(crate) fn refuse_unusable(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<(), ApiError> {
-    let every = index::every_reference(value).into_iter();
+pub(crate) fn refuse_unusable(
+    session: &mut Session<'_, '_>,
+    value: &Value<'_>,
+    before: &NamedBefore<'_>,
+) -> Result<(), ApiError> {
+    let (service, every) = (session.service, index::every_reference(value));
+    let base = &service.base;
+    let every = before.news(value, every, base)?.into_iter();
     let (urns, references): (Vec<_>, Vec<_>) = every.partition(|(_, reference)| is_urn(reference));
-    refuse_conditional(&session.service.base, &references)?;
-    refuse_searched(&session.service.base, value)?;
+    refuse_conditional(base, &references)?;
+    refuse_searched(base, before.news(value, schema::opened(value), base)?)?;
     refuse_urns(urns)?;
-    refuse_these(session, references, schema::addresses(value))
+    let addresses = before.news(value, schema::addresses(value), base)?;
+    refuse_these(session, references, addresses)
 }
 
 /// Refuses references to URNs: a transaction has put addresses in place of those by which its entries name one another (R4
@@ -70,9 +79,9 @@ fn refuse_conditional(base: &str, references: &[(String, String)]) -> Result<(),
 ///
 /// # Errors
 /// [`ApiError::Unprocessable`] with every one of them, at its place.
-fn refuse_searched(base: &str, value: &Value<'_>) -> Result<(), ApiError> {
+fn refuse_searched(base: &str, opened: Vec<(String, String)>) -> Result<(), ApiError> {
     let text = "this finds a resource of this server by a search: write its own address, Type/id";
-    let issues: Vec<Issue> = schema::opened(value)
+    let issues: Vec<Issue> = opened
         .into_iter()
         .filter(|(_, address)| literal::finds_one(address, base))
         .map(|(place, _)| Issue::error(IssueCode::Value, place, text))
@@ -221,7 +230,8 @@ impl Unreadable {
 /// Looks up every literal reference to a resource of this server, those of attachments and canonicals among them, and of one to a version
 /// that version: what it says protects what names it, and whoever may not read it would see by that what it says. `patients` are those in whose records the caller wants
 /// to write this: they may be named by whoever may do that, also by somebody who may not read the Patient. Where the
-/// operator has references not checked, what is part of no record need not be there.
+/// operator has references not checked, what is part of no record need not be there. What is named in the same element of the version
+/// before is not looked up: it hands on what it did, and whether it is still there, or may still be read, changes nothing.
 ///
 /// # Errors
 /// [`ApiError::Unprocessable`] when there are too many, and when the store fails.
@@ -229,11 +239,14 @@ pub(crate) fn unreadable(
     session: &mut Session<'_, '_>,
     value: &Value<'_>,
     patients: &[String],
+    before: &NamedBefore<'_>,
 ) -> Result<Unreadable, ApiError> {
     let mut known: Vec<(ResourceType, String, Option<i64>, bool)> = Vec::new();
     let mut all = Unreadable::default();
     // What an attachment holds or a canonical means may be a resource here too, and leads nowhere if that is not there.
-    for (place, reference) in index::references(value).into_iter().chain(schema::addresses(value)) {
+    let mut links = index::references(value);
+    links.extend(schema::addresses(value));
+    for (place, reference) in before.news(value, links, &session.service.base)? {
         // What lies on another server is not ours to look up.
         let Literal::Local(resource_type, id) = Literal::read(&reference, &session.service.base) else { continue };
         let version = literal::version(&reference);
@@ -253,7 +266,11 @@ pub(crate) fn unreadable(
                 let found = match version {
                     // Whoever may name a resource may not know by that what its versions say.
                     Some(number) => is_readable_version(session, resource_type, id, number)?,
-                    None => readable(session, resource_type, id, own)?,
+                    None => {
+                        readable(session, resource_type, id, own)?
+                            || (may_name_deleted(session, value, &place)
+                                && knowledge::knows_deleted(session, resource_type, id)?)
+                    }
                 };
                 known.push((resource_type, id.to_owned(), version, found));
                 found
@@ -313,6 +330,13 @@ fn warning(place: String, text: String) -> Issue {
 /// hidden one would see what they wrote vanish, and know.
 fn is_shared(resource_type: ResourceType) -> bool {
     patient_compartment(resource_type) == PatientCompartment::Shared
+}
+
+/// Whether what stands at this place may be deleted already, by the rule of its type.
+fn may_name_deleted(session: &Session<'_, '_>, value: &Value<'_>, place: &str) -> bool {
+    let named = value.text("resourceType").and_then(ResourceType::parse);
+    let elements = named.map_or(&[][..], |named| session.service.hooks.of(named).names_deleted);
+    elements.iter().any(|element| index::element(place).ends_with(element))
 }
 
 fn readable(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str, own: bool) -> Result<bool, ApiError> {

@@ -17,6 +17,7 @@ use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
+use crate::interact::access::named_before::NamedBefore;
 use crate::interact::followed::{self, Followed};
 use crate::interact::hooks::Draft;
 use crate::interact::labels::{Stands, coding, review};
@@ -61,8 +62,8 @@ pub(crate) fn complete(
     if !is_comment(value) {
         return Ok(());
     }
-    answer(session, draft.id, value)?;
-    at_version(session, COMMUNICATION, value)?;
+    let about = answer(session, draft, value)?;
+    name_versions(session, COMMUNICATION, draft.before, value, about)?;
     if let Some(object) = value.as_object_mut()
         && object.get("sent").is_none()
     {
@@ -81,8 +82,17 @@ fn received(session: &Session<'_, '_>, value: &mut Value<'_>) {
     }
 }
 
+/// From whom it is what an answer is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// Its writer says so.
+    Said,
+    /// It is what is answered that was about it: what has been deleted or hidden since is left out.
+    OfTheThread,
+}
+
 /// Names the versions that something is about. What is said about something while it is kept from the patient stays kept
-/// from her when that is released: it has the labels that do so as its own.
+/// from her when that is released: it has the labels that do so as its own. What the version before is about too stays as it was.
 ///
 /// # Errors
 /// [`ApiError::NotFound`] when it is about something that is not there or that the writer cannot read, which are alike; a
@@ -90,10 +100,25 @@ fn received(session: &Session<'_, '_>, value: &mut Value<'_>) {
 pub(crate) fn at_version(
     session: &mut Session<'_, '_>,
     resource_type: ResourceType,
+    before: &NamedBefore<'_>,
     value: &mut Value<'_>,
 ) -> Result<(), ApiError> {
-    let about: Vec<String> =
-        value.list("about").iter().filter_map(|one| one.text("reference")).map(str::to_owned).collect();
+    name_versions(session, resource_type, before, value, About::Said)
+}
+
+fn name_versions(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    before: &NamedBefore<'_>,
+    value: &mut Value<'_>,
+    said: About,
+) -> Result<(), ApiError> {
+    if before.says(value, &["about"])? {
+        return Ok(());
+    }
+    let named = value.list("about").iter().enumerate();
+    let about: Vec<(usize, String)> =
+        named.filter_map(|(position, one)| Some((position, one.text("reference")?.to_owned()))).collect();
     let number = value.list("about").len();
     let asks = CORRECTIONS.iter().any(|code| has_category(value, code));
     if number > MOST_ABOUT + if asks { MOST_ADDED } else { 0 } {
@@ -101,9 +126,19 @@ pub(crate) fn at_version(
         return Err(ApiError::rule(format!("{resource_type}.about"), text));
     }
     let records = index::extract_under(&session.service.base, resource_type, "", 0, value).patients;
-    let mut keeps = Vec::new();
-    for (position, reference) in about.iter().enumerate() {
-        let Some(target) = commented(session, reference)? else { continue };
+    let (mut keeps, mut gone) = (Vec::new(), Vec::new());
+    for (position, reference) in about.iter().map(|(position, reference)| (*position, reference)) {
+        if before.has(value, &format!("{resource_type}.about[{position}]"), reference, &session.service.base)? {
+            continue;
+        }
+        let target = match commented(session, reference) {
+            Err(ApiError::NotFound) if said == About::OfTheThread => {
+                gone.push(position);
+                continue;
+            }
+            found => found?,
+        };
+        let Some(target) = target else { continue };
         let theirs = session.transaction.patient_ids_of(&target)?;
         if !records.is_empty() && !theirs.is_empty() && !theirs.iter().any(|one| records.contains(one)) {
             let text = "is in the record of another patient than this";
@@ -117,8 +152,20 @@ pub(crate) fn at_version(
             set_reference(value, position, versioned);
         }
     }
+    leave_out(value, &gone);
     labels::add(value, keeps);
     Ok(())
+}
+
+/// Leaves out what it is about at these positions.
+fn leave_out(value: &mut Value<'_>, gone: &[usize]) {
+    let Some(object) = value.as_object_mut().filter(|_| !gone.is_empty()) else { return };
+    let Some(Value::Array(about)) = object.remove("about") else { return };
+    let left = about.into_iter().enumerate().filter(|(position, _)| !gone.contains(position)).map(|(_, one)| one);
+    let left: Vec<_> = left.collect();
+    if !left.is_empty() {
+        object.set("about", Value::Array(left));
+    }
 }
 
 /// The version that a reference names, which the caller may read; none for what is not on this server, or is stored by
@@ -143,8 +190,13 @@ pub(crate) fn readable(session: &mut Session<'_, '_>, local: &str) -> Result<Opt
     knowledge::referable(session, resource_type, id)
 }
 
-/// An answer is in the same record and about the same thing as what it answers, and a thread has no end in itself.
-fn answer(session: &mut Session<'_, '_>, id: &str, value: &mut Value<'_>) -> Result<(), ApiError> {
+/// An answer is in the same record and about the same thing as what it answers, and a thread has no end in itself. One that goes on
+/// answering the same about the same stays as it was.
+fn answer(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut Value<'_>) -> Result<About, ApiError> {
+    if draft.before.says(value, &["inResponseTo", "about"])? {
+        return Ok(About::Said);
+    }
+    let (id, mut said) = (draft.id, About::Said);
     let of = (COMMUNICATION.name(), "inResponseTo");
     let answered = followed::references(&session.service.base, value, of, MOST_ANSWERED)?;
     let mut walked = Walked::default();
@@ -178,6 +230,7 @@ fn answer(session: &mut Session<'_, '_>, id: &str, value: &mut Value<'_>) -> Res
         if value.list("about").is_empty() {
             if let (Some(about), Some(object)) = (parent.get("about"), value.as_object_mut()) {
                 object.set("about", about.clone());
+                said = About::OfTheThread;
             }
         } else if !things(value).iter().any(|one| things(&parent).contains(one)) && !things(&parent).is_empty() {
             let text = "an answer is about the same thing as what it answers: leave `about` out, or repeat it";
@@ -192,7 +245,7 @@ fn answer(session: &mut Session<'_, '_>, id: &str, value: &mut Value<'_>) -> Res
         }
         no_ring(session.transaction, id, head.version, &mut walked, &place)?;
     }
-    Ok(())
+    Ok(said)
 }
 
 /// What of the threads above an answer has been looked at.

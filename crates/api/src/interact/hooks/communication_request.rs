@@ -14,5 +14,5 @@ fn complete(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut Value<
     if matches!(session.call.caller.actor, Actor::System) {
         return Ok(());
     }
-    comment::at_version(session, draft.resource_type, value)
+    comment::at_version(session, draft.resource_type, draft.before, value)
 }

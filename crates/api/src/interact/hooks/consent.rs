@@ -1,6 +1,6 @@
 //! A Consent decides who may see a record. Who made a version active is kept beside it; what somebody else proposes the patient makes active, or rejects, and changes nothing else of.
 
-use concord_consent::facts::GivenBy;
+use concord_consent::facts::{ConsentFacts, GivenBy};
 use concord_fhir::check;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
@@ -15,6 +15,8 @@ use crate::interact::session::Session;
 
 pub(super) const HOOKS: TypeHooks = TypeHooks {
     decides_access: Some(Decides::Records),
+    // What is not for somebody is not for them as it was either.
+    names_deleted: &["provision.data.reference"],
     complete: Some(refuse_leniency),
     also_changed: Some(settles),
     agrees: Some(agrees),
@@ -26,22 +28,25 @@ pub(super) const HOOKS: TypeHooks = TypeHooks {
 
 /// Refuses what R4 forbids and the national proxy service writes (actors without a role) from everybody but a registered system.
 fn refuse_leniency(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut Value<'_>) -> Result<(), ApiError> {
-    // Who settles what another wrote changes nothing of what it says.
-    if access::given_by(session.call) == GivenBy::System || draft.previous.is_some() {
+    // Who settles what another wrote changes nothing of what it says, nor who ends what is stored as their own.
+    if access::given_by(session.call) == GivenBy::System
+        || draft.previous.is_some()
+        || draft.before.says_the_rest(value, &["status"])?
+    {
         return Ok(());
     }
     let problems = check::strictly(value);
     if problems.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(problems)) }
 }
 
-/// Whether the patient, in her own app, settles what another wrote: she takes or rejects a proposal, and ends what she took.
+/// Whether the patient, in her own app, settles what another wrote: she takes or rejects a proposal, and ends what gives access, whoever
+/// stored it. What suspends somebody, and by what right of the law somebody acts, is not hers ([`keeps_what_is_not_hers`]).
 fn settles(session: &mut Session<'_, '_>, old: &Version) -> Result<bool, ApiError> {
     if access::given_by(session.call) != GivenBy::Patient || access::wrote(session, old)? {
         return Ok(false);
     }
     let Some(known) = facts::of_consent(session, old)? else { return Ok(false) };
-    let proposed = matches!(access::stored(old)?.text("status"), Some("draft" | "proposed"));
-    Ok(!known.suspends && (proposed || matches!(known.given_by, GivenBy::Patient | GivenBy::Proposer)))
+    Ok(!known.suspends && !is_legal_basis(&known))
 }
 
 /// Whether the patient makes active what another wrote.
@@ -93,12 +98,17 @@ fn keeps_what_is_not_hers(session: &mut Session<'_, '_>, old: &Version) -> Resul
         let text = "this suspends somebody: a registered system changes it, or the safeguarding office that wrote it";
         return Err(ApiError::denied(text));
     }
-    if known.basis.is_some() && known.given_by == GivenBy::System {
+    if is_legal_basis(&known) {
         let text =
             "by this the law lets somebody act for the patient: the registered system that it is from changes it";
         return Err(ApiError::denied(text));
     }
     Ok(())
+}
+
+/// Whether by it the law lets somebody act for the patient: a registered system has said so.
+fn is_legal_basis(known: &ConsentFacts) -> bool {
+    known.basis.is_some() && known.given_by == GivenBy::System
 }
 
 /// Keeps who makes the version what it is. Whoever labels it, or releases it, makes it nothing else.

@@ -37,6 +37,7 @@ pub(crate) use identifying::refuse_identifying;
 
 use crate::error::ApiError;
 use crate::interact::APPEND_ONLY;
+use crate::interact::access::named_before::NamedBefore;
 use crate::interact::session::Session;
 use crate::interact::written::Written;
 
@@ -55,6 +56,9 @@ pub(crate) struct TypeHooks {
     pub(crate) decides_access: Option<Decides>,
     /// What in it says who somebody is, by which a sign-in or a Consent finds them.
     identifying: &'static [Identifying],
+    /// In which elements something may be named that has been deleted and that the caller could read, each as it ends, without positions:
+    /// of what was, the older versions are still there.
+    pub(crate) names_deleted: &'static [&'static str],
     /// What a body that is none of FHIR's is as a resource, for a type that is nothing but its content.
     pub(crate) from_content: Option<FromContent>,
     /// It is not stored as a resource but in this way.
@@ -132,6 +136,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) old: Option<&'a Version>,
     /// What stands before, for types that several parties write.
     pub(crate) previous: Option<&'a Previous<'a>>,
+    /// What stands before, of every type, as far as it names something.
+    pub(crate) before: &'a NamedBefore<'a>,
 }
 
 /// What stores a companion.
@@ -155,6 +161,7 @@ impl TypeHooks {
             comes_from_systems: false,
             decides_access: None,
             identifying: &[],
+            names_deleted: &[],
             from_content: None,
             create: None,
             accompany: None,

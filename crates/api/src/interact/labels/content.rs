@@ -13,7 +13,7 @@ use concord_store::named::{Ground, Permitted};
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
-use crate::interact::access;
+use crate::interact::access::{self, knowledge};
 use crate::interact::labels::is_a_persons;
 use crate::interact::session::Session;
 
@@ -32,7 +32,10 @@ pub(crate) fn bind(
     let mut refused: Vec<Source> = Vec::new();
     for content in entries.shown.clone() {
         let named = session.transaction.named(content.resource_type, &content.id, false)?;
-        #[expect(clippy::disallowed_methods, reason = "whoever may not know of it has been refused before")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "whoever may not know of it has been refused before, or is told nothing of it"
+        )]
         let found = named.evaluated(|head| {
             let protection = protection(session, &content, &head.version, new, old)?;
             Ok::<_, ApiError>(protection.map(|protection| Permitted::on(Ground::Content, head).with(protection)))
@@ -104,11 +107,33 @@ fn protection(
     };
     Ok(Some(if was_shown || is_own(session, found, &new.author)? {
         Protection::Follows
-    } else if shows_more(new, old, found) {
+    } else if shows_more(new, old, found) && !is_shown_as_before(session, content, new, old)? {
         Protection::Refused
     } else {
         Protection::Stays
     }))
+}
+
+/// Whether the version before shows that content too, and the new one is protected by no more than that, or whoever writes it may not
+/// know of the content any more: nothing is said of it then.
+fn is_shown_as_before(
+    session: &mut Session<'_, '_>,
+    content: &Source,
+    new: &Version,
+    old: Option<&Version>,
+) -> Result<bool, ApiError> {
+    let Some(old) = old.filter(|old| !old.deleted) else { return Ok(false) };
+    let base = &session.service.base;
+    let stored = index::extract_under(base, old.resource_type, &old.id, old.updated, &old.resource()?);
+    if !stored.shown.contains(content) {
+        return Ok(false);
+    }
+    let has: Vec<&str> = old.own_labels().split('\n').collect();
+    if new.own_labels().split('\n').all(|label| has.contains(&label)) {
+        return Ok(true);
+    }
+    Ok(!session.call.caller.knows_everything()
+        && knowledge::referable(session, content.resource_type, &content.id)?.is_none())
 }
 
 /// How content is protected that is not there, and may come.

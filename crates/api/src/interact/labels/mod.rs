@@ -122,8 +122,13 @@ pub(crate) fn value_shown(version: &Version) -> Result<Value<'_>, ApiError> {
 
 /// Makes the labels of an update what they have to be: those beside the resource, which its readers are shown and send
 /// back, stay beside it; and a label that protects is not lost because somebody leaves it out who did not write the
-/// resource. Says which were kept.
-pub(crate) fn keep(call: &Call, old: &Version, value: &mut Value<'_>) -> Result<Vec<Issue>, ApiError> {
+/// resource, nor because it was deleted in between: `stood` is the last version that is no deletion. Says which were kept.
+pub(crate) fn keep(
+    call: &Call,
+    old: &Version,
+    stood: Option<&Version>,
+    value: &mut Value<'_>,
+) -> Result<Vec<Issue>, ApiError> {
     let is_system = matches!(call.caller.actor, Actor::System);
     let own = |key: &str| old.own_labels().split('\n').any(|known| known == key);
     let mut beside: Vec<String> = old.added_labels().filter(|key| !own(key)).map(str::to_owned).collect();
@@ -139,7 +144,8 @@ pub(crate) fn keep(call: &Call, old: &Version, value: &mut Value<'_>) -> Result<
     if is_system && !old.deleted {
         refuse_more(old, value)?;
     }
-    if (is_system && old.author.is_empty()) || old.own_labels().is_empty() || old.deleted {
+    let Some(stood) = stood.filter(|stood| !stood.own_labels().is_empty()) else { return Ok(Vec::new()) };
+    if is_system && old.author.is_empty() {
         return Ok(Vec::new());
     }
     let sent: Vec<String> = codings(value).iter().map(key).collect();
@@ -150,7 +156,7 @@ pub(crate) fn keep(call: &Call, old: &Version, value: &mut Value<'_>) -> Result<
         false => review::hides(coding),
     };
     let lost = |coding: &Value<'_>| !sent.contains(&key(coding)) && protects(coding);
-    let before = old.resource()?;
+    let before = stood.resource()?;
     let kept: Vec<Value<'static>> =
         codings(&before).iter().filter(|coding| lost(coding)).map(|coding| coding.clone().into_owned()).collect();
     let told = |coding: &Value<'_>| {

@@ -207,7 +207,7 @@ fn relabel(
         if !change.adds {
             take_away(session, &old, change)?;
         }
-        redaction::refuse_part(session.transaction, &seen, &old, &Value::Null)?;
+        redaction::refuse_redacted(session.transaction, &seen, &old)?;
         let proposed = change.made(old.resource()?.into_owned());
         update::put(session, old.into_version(), proposed, Vec::new())?;
     } else {

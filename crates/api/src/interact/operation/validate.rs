@@ -215,8 +215,13 @@ fn remarks(
     issues.extend(concord_terminology::remarks::on_bindings(resource));
     let writer = access::writer(session)?;
     let settings = session.service.rules();
-    let context =
-        rules::WriteContext { previous: None, writer: &writer, now: session.transaction.now, settings: &settings };
+    let context = rules::WriteContext {
+        previous: None,
+        writer: &writer,
+        filed: &[],
+        now: session.transaction.now,
+        settings: &settings,
+    };
     let told = rules::prepare(resource_type, &mut resource.clone(), &context);
     // To what it belongs is decided when it is written, and of what is completed then nobody knows yet what it lacks.
     let is_final = mode == Mode::Create && session.service.hooks.of(resource_type).complete.is_none();

@@ -2,12 +2,14 @@
 //! "Provenance", HTTP header). It is stored in the transaction of the write, marked as the client's own statement, beside
 //! the Provenance that the server itself writes.
 
+use concord_consent::authorship::refuses_to_say;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::{check, rules};
 use concord_model::build::{code, fragment};
 
 use crate::error::ApiError;
+use crate::interact::access::named_before::NamedBefore;
 use crate::interact::access::references;
 use crate::interact::client_uri::client_uri;
 use crate::interact::session::Session;
@@ -61,7 +63,8 @@ pub(crate) fn read(text: &[u8], limits: &Limits) -> Result<Value<'static>, ApiEr
 /// The Provenance of a version about to be stored, as the client tells it; none where it says nothing.
 ///
 /// # Errors
-/// A broken rule, with its place: a reference that leads nowhere, or somebody else as the one who answers for it.
+/// [`ApiError::Denied`] for whoever may write no Provenance for others, and a broken rule with its place: a reference that leads
+/// nowhere, or somebody else as the one who answers for it.
 pub(crate) fn of(
     session: &mut Session<'_, '_>,
     proposed: &PreparedVersion,
@@ -71,6 +74,9 @@ pub(crate) fn of(
     if about.resource_type == PROVENANCE {
         return Err(ApiError::parameter(HEADER, "does not go with a Provenance"));
     }
+    if let Some(text) = refuses_to_say(&session.call.caller, PROVENANCE) {
+        return Err(ApiError::denied(text));
+    }
     let writer = access::writer(session)?;
     let settings = session.service.rules();
     let issues = rules::provenance::check_statement(statement, &writer, session.transaction.now, &settings);
@@ -79,7 +85,7 @@ pub(crate) fn of(
     }
     references::refuse_malformed(session, statement)?;
     if !session.call.caller.knows_everything() {
-        references::unreadable(session, statement, &proposed.entries.patients)?.refuse()?;
+        references::unreadable(session, statement, &proposed.entries.patients, &NamedBefore::nothing())?.refuse()?;
     }
     let mut value = statement.clone();
     if let Some(object) = value.as_object_mut() {

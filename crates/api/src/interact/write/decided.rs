@@ -10,6 +10,7 @@ use concord_fhir::registry::ResourceType;
 use super::denial::denied;
 use super::{Filing, VersionPlace, apply_rules, author, filing, mismatch, record};
 use crate::error::ApiError;
+use crate::interact::access::named_before::NamedBefore;
 use crate::interact::access::{self, references};
 use crate::interact::session::Session;
 
@@ -39,12 +40,20 @@ pub(super) fn decided(
     place: &VersionPlace<'_>,
 ) -> Result<Decided, ApiError> {
     let hooks = session.service.hooks.of(resource_type);
-    let prepared = apply_rules(session, hooks, resource_type, value, place)?;
+    let before = NamedBefore::by(place.old);
+    let prepared = apply_rules(session, hooks, resource_type, value, place, &before)?;
     let filing = filing::resolve(session, resource_type, place.old, value)?;
     let filed = filing.view(resource_type, value);
     let mut entries = index::extract_under(&session.service.base, resource_type, place.id, place.updated, &filed);
     if let Some(records) = hooks.records {
-        entries = entries.part_of(records(session, &filed)?);
+        let mut found = records(session, &filed)?;
+        if let Some(old) = place.old.filter(|_| found.is_empty())
+            && before.names_all(&filed, &session.service.base)?
+        {
+            // What it belongs to may be hidden by now, and it is where it was.
+            found = session.transaction.patient_ids_of(old)?;
+        }
+        entries = entries.part_of(found);
     }
     if let Some(old) = place.old {
         record::refuse_move(session, old, value, &entries)?;
@@ -54,7 +63,7 @@ pub(super) fn decided(
     // Whoever may not know of everything would learn from what theirs inherits that what it names is there.
     let unreadable = match session.call.caller.knows_everything() {
         true => references::Unreadable::default(),
-        false => references::unreadable(session, value, &entries.patients)?,
+        false => references::unreadable(session, value, &entries.patients, &before)?,
     };
     // In whose record it would be is decided before what it says; what would be in no patient compartment for want of a
     // subject breaks a rule of its type first.

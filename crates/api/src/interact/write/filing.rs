@@ -76,6 +76,24 @@ pub(super) fn resolve(
     Ok(filing)
 }
 
+/// The Patients whom the numbers in a resource mean, as far as that has been found for the version in whose place it comes: number and
+/// logical id.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn kept(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    old: &Version,
+    value: &Value<'_>,
+) -> Result<Vec<(String, String)>, ApiError> {
+    if index::numbered_patients(resource_type, value).is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = session.transaction.filings(&[old.key])?.into_iter();
+    Ok(known.filter_map(|(_, kept)| kept.patient.map(|patient| (kept.number, patient))).collect())
+}
+
 /// What a system is told that names a patient in a way by which nobody here can tell whose record it belongs to: it is in nobody's.
 pub(super) fn unplaced(
     session: &Session<'_, '_>,

@@ -33,6 +33,7 @@ use concord_terminology::remarks::CodeRemarks;
 use self::decided::{Decided, decided};
 use self::stamp::{source, stamp, tag_login};
 use crate::error::ApiError;
+use crate::interact::access::named_before::NamedBefore;
 use crate::interact::access::references;
 use crate::interact::client_uri::client_uri;
 use crate::interact::hooks::{Draft, TypeHooks};
@@ -118,21 +119,27 @@ fn apply_rules(
     resource_type: ResourceType,
     value: &mut Value<'_>,
     place: &VersionPlace<'_>,
+    before: &NamedBefore<'_>,
 ) -> Result<Result<Vec<Issue>, Vec<Issue>>, ApiError> {
     if !hooks.is_kept_as_sent {
-        references::refuse_unusable(session, value)?;
+        references::refuse_unusable(session, value, before)?;
     }
     let writer = access::writer(session)?;
     let settings = session.service.rules();
     if let Some(complete) = hooks.complete {
-        complete(session, &Draft { resource_type, id: place.id, old: place.old, previous: place.previous }, value)?;
+        let (old, previous) = (place.old, place.previous);
+        complete(session, &Draft { resource_type, id: place.id, old, previous, before }, value)?;
     }
     let now = session.transaction.now;
     let reviewed = match session.call.caller.actor {
         Actor::System => Vec::new(),
         _ => review::complete(resource_type, None, now, value)?,
     };
-    let context = WriteContext { previous: place.previous, writer: &writer, now, settings: &settings };
+    let filed = match (&writer.patient, place.old) {
+        (Some(_), Some(old)) => filing::kept(session, resource_type, old, value)?,
+        _ => Vec::new(),
+    };
+    let context = WriteContext { previous: place.previous, writer: &writer, filed: &filed, now, settings: &settings };
     let prepared = rules::prepare(resource_type, value, &context);
     let signed = signed_for_others(value, place, &writer, &settings)?;
     let prepared = match signed.is_empty() {
@@ -140,9 +147,6 @@ fn apply_rules(
         false => Err(prepared.err().into_iter().flatten().chain(signed).collect()),
     };
     rules::stamp_label(value, &writer);
-    if speaks_for_itself_only(&session.call.caller) {
-        rules::drop_claims(value);
-    }
     let others = place.previous.filter(|previous| !previous.own);
     if let Some(previous) = others {
         rules::keep_claims(value, previous.value);
@@ -173,7 +177,8 @@ fn signed_for_others(
 }
 
 /// Who wrote a resource: who did first, as far as that is known, else for a new one who writes now, else for a system the
-/// only one whom the content names; an unregistered one writes for itself. Whoever changes what is there does not come to have written it.
+/// only one whom the content names; an unregistered one writes for itself. Whoever changes what is there does not come to have written it,
+/// and what a system writes anew after a deletion, naming nobody, is from whom it was.
 fn author(
     session: &Session<'_, '_>,
     resource_type: ResourceType,
@@ -187,7 +192,7 @@ fn author(
         (None, Some(author)) => author,
         (None, None) => match rules::authors(resource_type, value).as_slice() {
             [single] => single.clone(),
-            _ => String::new(),
+            _ => place.old.filter(|old| old.deleted).map(|old| old.author.clone()).unwrap_or_default(),
         },
     }
 }

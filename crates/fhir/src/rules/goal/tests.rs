@@ -1,4 +1,4 @@
-use super::super::prepare::tests::{by, json, patient, places, professional, system};
+use super::super::prepare::tests::{by, json, patient, places, professional, system, unregistered};
 use super::super::{Previous, Writer, prepare};
 use super::*;
 use crate::registry::ResourceType;
@@ -54,6 +54,27 @@ fn only_the_patient_accepts() {
     assert_eq!(places(&goal("accepted", ""), &system()), Ok(vec![]));
     let note = r#","note":[{"text":"good","authorReference":{"reference":"Practitioner/gp"}}]"#;
     assert_eq!(revised(&goal("accepted", ""), &goal("accepted", note), &professional(), false), Ok(vec![]));
+}
+
+/// A registered system hands in what was agreed elsewhere; one that nobody has registered has no word for anybody.
+#[test]
+fn who_speaks_for_itself_only_agrees_for_nobody() {
+    let agreed = negotiated("agree", "agree");
+    assert_eq!(places(&agreed, &system()), Ok(vec![]));
+    let both = ["Goal.extension[0]", "Goal.extension[1]"].map(str::to_owned);
+    for word in ["agree", "disagree"] {
+        assert_eq!(places(&negotiated(word, word), &unregistered()), Err(both.to_vec()), "{word}");
+    }
+    assert_eq!(places(&negotiated("pending", "pending"), &unregistered()), Ok(vec![]));
+    assert_eq!(places(&goal("accepted", ""), &unregistered()), Err(vec!["Goal.lifecycleStatus".to_owned()]));
+    // In what it wrote itself the words of others stay, and wait again where what they are about changes.
+    let waiting = negotiated("pending", "pending");
+    let found = revised(&waiting, &agreed, &unregistered(), true);
+    assert_eq!(found, Err(both.to_vec()));
+    assert!(revised(&agreed, &goal("active", ""), &unregistered(), true).is_err());
+    let other = agreed.replace("walk to the shop", "give up the car");
+    let words = ["pending", "pending"].map(str::to_owned);
+    assert_eq!(revised(&agreed, &other, &unregistered(), true), Ok(words.to_vec()));
 }
 
 #[test]
