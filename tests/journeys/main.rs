@@ -71,6 +71,7 @@ mod national_services;
 mod numbered_patients;
 mod official_examples;
 mod one_patient_a_number;
+mod one_request;
 mod operations;
 mod order_of_the_log;
 mod pace;

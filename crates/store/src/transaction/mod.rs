@@ -81,6 +81,8 @@ pub struct Transaction<'a> {
     pub(crate) relabelled: bool,
     /// How many more resources may be given other labels because of what is written; the rest is left to the backlog.
     pub(crate) label_steps: usize,
+    /// How many more index rows it may store for further records of what is in several.
+    pub(crate) copies: usize,
     /// What a load buffers.
     pub(crate) buffer: Option<Box<WriteBuffer>>,
     /// The predicates and statements of searches, while somebody wants to know.
@@ -126,6 +128,7 @@ impl<'a> Transaction<'a> {
             absent: None,
             relabelled: false,
             label_steps: shared.label_steps,
+            copies: usize::MAX,
             buffer: None,
             noted: None,
             registry: None,
@@ -176,6 +179,7 @@ impl<'a> Transaction<'a> {
     pub(crate) fn renew_budgets(&mut self) {
         self.left_to_callers = Left::unbounded();
         self.label_steps = self.shared.label_steps;
+        self.copies = usize::MAX;
         self.relabelled = false;
     }
 

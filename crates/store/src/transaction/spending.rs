@@ -68,6 +68,19 @@ impl Transaction<'_> {
     }
 
     /// Says that a condition is being matched, or something searched beside writes. Where that is done by the only writer,
+    /// Bounds how many index rows it stores for further records of what is in several.
+    pub fn bound_copies(&mut self, most: usize) {
+        self.copies = most;
+    }
+
+    /// Takes so many of them; whether there were so many left.
+    #[must_use]
+    pub fn take_copies(&mut self, number: usize) -> bool {
+        let left = self.copies.checked_sub(number);
+        self.copies = left.unwrap_or(self.copies);
+        left.is_some()
+    }
+
     /// for which all others wait, it may take next to nothing.
     pub fn begin_condition(&mut self) {
         self.left_to_callers.in_condition = self.only_writer;

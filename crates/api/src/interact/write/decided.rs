@@ -8,7 +8,7 @@ use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 
 use super::denial::denied;
-use super::{Filing, VersionPlace, apply_rules, author, filing, mismatch, record};
+use super::{Filing, VersionPlace, apply_rules, author, copies, filing, mismatch, record};
 use crate::error::ApiError;
 use crate::interact::access::{self, references};
 use crate::interact::session::Session;
@@ -58,7 +58,9 @@ pub(super) fn decided(
     };
     // In whose record it would be is decided before what it says; what would be in no patient compartment for want of a
     // subject breaks a rule of its type first.
-    let decided = decide(session, action, resource_type, &unreadable.without(&entries));
+    let as_known = unreadable.without(&entries);
+    copies::refuse_many(session, place.old, &as_known, &filing)?;
+    let decided = decide(session, action, resource_type, &as_known);
     let warnings: Vec<Issue> = match (prepared, decided) {
         (Err(issues), Err(ApiError::Denied(_)))
             if entries.patients.is_empty() && issues.iter().any(|issue| issue.code == IssueCode::Required) =>
