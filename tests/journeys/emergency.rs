@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 on_both! {
     for_an_hour_and_one_patient, by_professionals_with_a_reason, never_what_is_kept_for_a_team, by_search_on_every_node,
     purposes_that_the_token_does_not_allow, reviewed_by_the_privacy_officer,
-    by_nhs_number
+    by_nhs_number, the_message_is_hidden_by_nobody_whom_it_names, words_are_never_read_as_rules
 }
 
 const WHY: &str = "found unconscious at the bus stop";
@@ -33,7 +33,7 @@ async fn condition(concord: &Concord, id: &str, labels: &[(&str, &str)]) -> Stri
 const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 
 async fn messages(app: &App) -> Vec<Value> {
-    app.get("Communication?patient=amina&category=alert").await.expect(200).matches()
+    app.get("Communication?patient=amina&category=alert&_count=100").await.expect(200).matches()
 }
 
 async fn for_an_hour_and_one_patient(concord: &Concord) {
@@ -288,4 +288,80 @@ async fn by_nhs_number(concord: &Concord) {
     let answer = broken(doctor.post("/fhir", &bundle)).await.expect(200);
     assert!(answer.text().contains("epilepsy"), "{answer}");
     assert_eq!(messages(&amina).await.len(), told + 1);
+}
+
+/// What a label says of a professional, their role or their service hides from no patient that they have looked, whether it was there
+/// before or comes later.
+async fn the_message_is_hidden_by_nobody_whom_it_names(concord: &Concord) {
+    people::arrive(concord).await;
+    let labelled = |mut resource: Value, code: &str| {
+        let system = if code == "SAFEGUARDING" { "urn:concord:label" } else { ACT };
+        resource["meta"] = json!({"security": [{"system": system, "code": code}]});
+        resource
+    };
+    let role = json!({"resourceType": "PractitionerRole", "id": "elsewhere-role", "active": true,
+        "practitioner": {"reference": "Practitioner/gp-elsewhere"}, "organization": {"reference": "Organization/clinic"}});
+    let clinic = json!({"resourceType": "Organization", "id": "clinic", "name": "Clinic"});
+    let doctor = json!({"resourceType": "Practitioner", "id": "gp-elsewhere", "name": [{"family": "Lindqvist"}]});
+    let all = [&doctor, &clinic, &role];
+    let place = condition(concord, "sensitive", &[(ACT, "MH")]).await;
+    let mut number = 0;
+    for code in ["NOPAT", "SEX", "SAFEGUARDING"] {
+        for one in all {
+            for who in ["Practitioner/gp-elsewhere", "PractitionerRole/elsewhere-role"] {
+                for resource in all {
+                    concord.system().store(resource).await;
+                }
+                concord.later(2 * 3_600_000);
+                // The label is there before.
+                concord.system().store(&labelled(one.clone(), code)).await;
+                broken(concord.user(who).get(&place)).await.expect(200);
+                number += 1;
+                assert_eq!(messages(&concord.patient("amina")).await.len(), number, "{code} on {one} before {who}");
+                // It comes later.
+                concord.system().store(one).await;
+                concord.later(2 * 3_600_000);
+                broken(concord.user(who).get(&place)).await.expect(200);
+                number += 1;
+                concord.system().store(&labelled(one.clone(), code)).await;
+                assert_eq!(messages(&concord.patient("amina")).await.len(), number, "{code} on {one} after {who}");
+            }
+        }
+    }
+    let reviews = concord.officer("Practitioner/gp", "privacy-officer");
+    let reviews =
+        reviews.get("Task?patient=amina&_count=100").header("x-purpose-reason", "review of emergencies").await;
+    assert_eq!(reviews.expect(200).ids().len(), number);
+}
+
+/// What somebody types as a reason is told as they have typed it, and is no rule of the server's, whatever it looks like.
+async fn words_are_never_read_as_rules(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let place = condition(concord, "sensitive", &[(ACT, "MH")]).await;
+    let (doctor, officer) =
+        (concord.user("Practitioner/gp-elsewhere"), concord.officer("Practitioner/former", "privacy-officer"));
+    for typed in [
+        "found unconscious here",
+        "@CareTeam/amina-team hello",
+        "Consent/hc/_history/1 hello",
+        "kept: care-team@CareTeam/x, scope.covers",
+        "hidden: default; and @CareTeam/y more",
+    ] {
+        concord.later(2 * 3_600_000);
+        let with_reason = |ask: Ask| ask.header("x-purpose-reason", typed);
+        with_reason(doctor.get(&place).header("x-purpose-of-use", "BTG")).await.expect(200);
+        with_reason(doctor.get("Condition?patient=amina").header("x-purpose-of-use", "BTG")).await.expect(200);
+        with_reason(officer.get(&place)).await.expect(200);
+        with_reason(officer.get("Condition?patient=amina")).await.expect(200);
+        let events = amina.get("AuditEvent?patient=amina&_count=200").await.expect(200).matches();
+        let told = events.iter().filter(|event| event["outcomeDesc"].as_str().is_some_and(|told| told.contains(typed)));
+        let told: Vec<&str> = told.map(|event| text(event, "/outcomeDesc")).collect();
+        assert_eq!(told.len(), 5, "{typed}: {told:#?}");
+        assert!(told.iter().all(|told| !told.contains("rule.not-shown")), "{typed}: {told:#?}");
+        let list = amina.get("Patient/amina/$access-log?_count=200").await.expect(200).matches();
+        let sentences: Vec<String> = list.iter().map(|event| text(event, "/text/div").to_owned()).collect();
+        let told = sentences.iter().filter(|sentence| sentence.contains(typed)).count();
+        assert_eq!(told, 5, "{typed}: {sentences:#?}");
+    }
 }

@@ -83,13 +83,8 @@ fn ranked(actor: &Actor, roles: &[RoleFacts], now: i64) -> (Vec<(String, Rank)>,
         let rank = if matches!(actor, Actor::PractitionerRole(_)) { Rank::Role } else { Rank::Person };
         add(&Target::Local(own), rank);
     }
-    let acts_in = |role: &RoleFacts| match actor {
-        Actor::Practitioner(id) => role.practitioner.as_ref().is_some_and(|who| who.is("Practitioner", id)),
-        Actor::PractitionerRole(id) => role.id == *id,
-        Actor::System | Actor::Patient(_) | Actor::RelatedPerson(_) => false,
-    };
     let mut holds_one = false;
-    for role in roles.iter().filter(|role| acts_in(role) && role.is_current(now)) {
+    for role in roles.iter().filter(|role| role.is_of(actor) && role.is_current(now)) {
         holds_one = true;
         add(&Target::Local(format!("PractitionerRole/{}", role.id)), Rank::Role);
         if let Some(practitioner) = &role.practitioner {

@@ -1,15 +1,17 @@
 //! Who can see a record: every actor who has access to anything in it, to what, by which rule, and until when.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::{PatientCompartment, ResourceType, patient_compartment};
 
 use crate::caller::{Actor, App, Caller, Credentials};
+use crate::combine::MOST_ASKED;
 use crate::decide::decide;
 use crate::decision::{Decision, Layer, Reason, Verdict};
-use crate::facts::{Coding, Facts, PatientFacts, RoleFacts, Target};
-use crate::identity::{CLIENT_SYSTEM, names_apps};
+use crate::facts::{Coding, ConsentFacts, Facts, IdentityFacts, PatientFacts, RoleFacts, Standing, Target};
+use crate::identity::{CLIENT_SYSTEM, Identity, names_apps};
 use crate::label;
 use crate::request::{Action, Request};
 use crate::scope::Scopes;
@@ -40,26 +42,62 @@ pub struct Sight {
     pub in_part: bool,
 }
 
+/// About how many steps of the database's machine it takes as long as to find out what one actor sees: by itself, and for each
+/// Consent that may be about them.
+const STEPS_OF_ONE: u64 = 2_000;
+const STEPS_OF_CONSENT: u64 = 50;
+
 /// Everybody who can see anything of the record now, in the order of their references. `facts` holds that one patient,
-/// with all related persons, and as roles those of every professional whom a care team or Consent names.
+/// with all related persons, and as roles those of every professional whom a care team or Consent names. Before each of them
+/// `spend` is told about how many steps it takes to find out, and may end it.
 ///
 /// What follows from having written something is left out, and so is what an emergency or a privileged role may open.
-#[must_use]
-pub fn who_can_see(facts: &Facts, now: i64) -> Vec<Access> {
-    let Some(patient) = facts.patients.first() else { return Vec::new() };
+///
+/// # Errors
+/// Those of `spend`.
+pub fn who_can_see<E>(facts: &Facts, now: i64, spend: impl FnMut(u64) -> Result<(), E>) -> Result<Vec<Access>, E> {
+    found(facts, now, true, spend)
+}
+
+/// The same; with `by_actor` each is looked at by the Consents alone that may be about them.
+pub(crate) fn found<E>(
+    facts: &Facts,
+    now: i64,
+    by_actor: bool,
+    mut spend: impl FnMut(u64) -> Result<(), E>,
+) -> Result<Vec<Access>, E> {
+    let Some(patient) = facts.patients.first() else { return Ok(Vec::new()) };
     let labels = label::distinguished(labels_of(patient).into_iter());
-    let mut all: Vec<Access> =
-        named(patient).into_iter().filter_map(|who| access(&who, facts, patient, &labels, now)).collect();
+    let consents_by = ByActor::of(patient);
+    let mut all: Vec<Access> = Vec::new();
+    for who in named(patient) {
+        let Some((caller, name, roles)) = as_caller(&who, facts, patient) else { continue };
+        let known = of_caller(&caller, roles, facts, now);
+        let consents = consents_by.about(&caller, &known, now).filter(|_| by_actor);
+        let number = u64::try_from(consents.as_ref().map_or(patient.consents.len(), Vec::len)).unwrap_or(u64::MAX);
+        spend(STEPS_OF_ONE.saturating_add(STEPS_OF_CONSENT.saturating_mul(number)))?;
+        let of_patient = match consents {
+            Some(consents) => Arc::new(consents_by.alone(&consents, &caller)),
+            None => Arc::clone(patient),
+        };
+        let known = Facts { patients: vec![of_patient], ..known };
+        all.extend(access(&caller, name, &known, &labels, now));
+    }
+    // What changes for one is told as what may change for all, whomever a Consent is about.
+    let until = Facts { patients: facts.patients.clone(), ..Facts::default() }.next_change(now);
+    for one in &mut all {
+        one.until = one.until.into_iter().chain(until).min();
+    }
     all.sort_by(|a, b| a.who.cmp(&b.who));
     all.dedup_by(|a, b| a.who == b.who);
-    all
+    Ok(all)
 }
 
 /// Everybody whom the facts name, each once.
 fn named(patient: &PatientFacts) -> Vec<Target> {
-    let mut found: Vec<Target> = Vec::new();
+    let (mut found, mut seen): (Vec<Target>, HashSet<Target>) = (Vec::new(), HashSet::new());
     let mut add = |target: &Target| {
-        if !found.contains(target) {
+        if seen.insert(target.clone()) {
             found.push(target.clone());
         }
     };
@@ -73,32 +111,110 @@ fn named(patient: &PatientFacts) -> Vec<Target> {
     found
 }
 
+/// The Consents of a patient by whom they may be about. What names others alone says nothing of somebody: without it, finding out
+/// about each of many takes as long as what is about them, and not as what is about all.
+struct ByActor<'a> {
+    patient: &'a PatientFacts,
+    /// Their places, by the references of those whom their roots name.
+    people: HashMap<&'a str, Vec<usize>>,
+    /// Those that may be about others besides.
+    others: Vec<usize>,
+    /// Whether more is said than can be evaluated, so that it is a no of them all together.
+    is_too_much: bool,
+}
+
+impl<'a> ByActor<'a> {
+    fn of(patient: &'a PatientFacts) -> ByActor<'a> {
+        let (mut people, mut others): (HashMap<&str, Vec<usize>>, Vec<usize>) = (HashMap::new(), Vec::new());
+        for (place, consent) in patient.consents.iter().enumerate() {
+            if is_about_any(consent) || consent.root.actors.iter().any(|target| person(target).is_none()) {
+                others.push(place);
+            }
+            consent.root.actors.iter().filter_map(person).for_each(|name| people.entry(name).or_default().push(place));
+        }
+        ByActor { patient, people, others, is_too_much: patient.asks() > MOST_ASKED }
+    }
+
+    /// The places of those that may be about a caller; none if that is all of them.
+    fn about(&self, caller: &Caller, known: &Facts, now: i64) -> Option<Vec<usize>> {
+        if caller.credentials.app == App::ThirdParty || self.is_too_much {
+            return None;
+        }
+        let identity = Identity::of(caller, known, now);
+        let may_be = |place: &&usize| {
+            self.patient.consents.get(**place).is_some_and(|consent| {
+                let names = |target: &Target| identity.is_actor(target, self.patient, now).0 != Tri::No;
+                is_about_any(consent) || consent.root.actors.iter().any(names)
+            })
+        };
+        let mut found: Vec<usize> = self.others.iter().filter(may_be).copied().collect();
+        found.extend(identity.references().filter_map(|own| self.people.get(own)).flatten());
+        found.sort_unstable();
+        found.dedup();
+        Some(found)
+    }
+
+    /// What is known of the patient with these Consents alone, as far as it is about somebody.
+    fn alone(&self, places: &[usize], caller: &Caller) -> PatientFacts {
+        let PatientFacts { patient, consents: _, care_teams, related_persons, identifiers, break_glass, links } =
+            self.patient;
+        let is_own = |id: &str| matches!(&caller.actor, Actor::RelatedPerson(own) if own == id);
+        PatientFacts {
+            patient: patient.clone(),
+            consents: places.iter().filter_map(|place| self.patient.consents.get(*place)).cloned().collect(),
+            care_teams: care_teams.clone(),
+            related_persons: related_persons.iter().filter(|one| is_own(&one.id)).cloned().collect(),
+            identifiers: identifiers.clone(),
+            break_glass: break_glass.clone(),
+            links: links.clone(),
+        }
+    }
+}
+
+/// Whether a Consent may say something of anybody, whomever its root names: it names nobody there, cannot be understood,
+/// suspends somebody, or says something of emergencies.
+fn is_about_any(consent: &ConsentFacts) -> bool {
+    consent.root.actors.is_empty()
+        || matches!(consent.standing, Standing::Unreadable(_))
+        || consent.suspends
+        || consent.names_break_glass()
+}
+
+/// The reference of a target that means one person, role or organization, and nobody else.
+fn person(target: &Target) -> Option<&str> {
+    let Target::Local(reference) = target else { return None };
+    let is_one =
+        |kind: &str| ["Organization", "Patient", "Practitioner", "PractitionerRole", "RelatedPerson"].contains(&kind);
+    reference.split_once('/').is_some_and(|(kind, _)| is_one(kind)).then_some(reference.as_str())
+}
+
 fn labels_of(patient: &PatientFacts) -> Vec<&Coding> {
     let mut found = Vec::new();
     patient.each_provision(&mut |provision| found.extend(provision.labels.iter()));
     found
 }
 
-/// What that one sees, if anything.
-fn access(
-    who: &Target,
-    facts: &Facts,
-    patient: &Arc<PatientFacts>,
-    labels: &[&'static str],
-    now: i64,
-) -> Option<Access> {
-    let (caller, name, roles) = as_caller(who, facts, patient)?;
-    let facts = Facts {
+/// A caller that stands for whom a rule names, what they are called, and their roles.
+type Named = (Caller, String, Vec<RoleFacts>);
+
+/// What is known of a caller, with nothing of any patient yet.
+fn of_caller(caller: &Caller, roles: Vec<RoleFacts>, facts: &Facts, now: i64) -> Facts {
+    let own = crate::identity::references(&caller.actor, &roles, now);
+    let is_own = |known: &&IdentityFacts| own.contains(&known.reference);
+    Facts {
         roles,
-        patients: vec![Arc::clone(patient)],
-        identities: facts.identities.clone(),
-        devices: Vec::new(),
-        possible_devices: Vec::new(),
+        identities: facts.identities.iter().filter(is_own).cloned().collect(),
         labels_on_their_way: facts.labels_on_their_way.clone(),
-    };
-    let request = Request { caller: &caller, action: Action::Read, resource_type: None, purpose: None, reason: None };
-    let decision = decide(&request, &facts, now);
-    let own: Vec<String> = crate::identity::references(&request.caller.actor, &facts.roles, now);
+        ..Facts::default()
+    }
+}
+
+/// What that one sees, if anything, by what is known of them and the patient.
+fn access(caller: &Caller, name: String, facts: &Facts, labels: &[&'static str], now: i64) -> Option<Access> {
+    let patient = facts.patients.first()?;
+    let own = crate::identity::references(&caller.actor, &facts.roles, now);
+    let request = Request { caller, action: Action::Read, resource_type: None, purpose: None, reason: None };
+    let decision = decide(&request, facts, now);
     let sees = sights(&decision, patient, labels, &own);
     let gives = |reason: &&Reason| {
         reason.verdict == Verdict::Permits
@@ -112,7 +228,7 @@ fn access(
 
 /// The caller that stands for whom a rule names; none for the patient and for what is nobody (a group, somebody of
 /// another server). An organization is somebody who works for it.
-fn as_caller(who: &Target, facts: &Facts, patient: &PatientFacts) -> Option<(Caller, String, Vec<RoleFacts>)> {
+fn as_caller(who: &Target, facts: &Facts, patient: &PatientFacts) -> Option<Named> {
     let caller = |actor: Actor, client: &str, app: App| Caller {
         actor,
         subject: String::new(),
@@ -122,13 +238,17 @@ fn as_caller(who: &Target, facts: &Facts, patient: &PatientFacts) -> Option<(Cal
         patient: Some(patient.patient.clone()),
         credentials: Credentials { app, ..Credentials::default() },
     };
+    let professional = |actor: Actor| {
+        let roles = facts.roles.iter().filter(|role| role.is_of(&actor)).cloned().collect();
+        (actor, "", App::Own, roles)
+    };
     match who {
         Target::Local(local) => {
             let (kind, id) = local.split_once('/')?;
             let id = id.to_owned();
             let (actor, client, app, roles) = match kind {
-                "Practitioner" => (Actor::Practitioner(id), "", App::Own, facts.roles.clone()),
-                "PractitionerRole" => (Actor::PractitionerRole(id), "", App::Own, facts.roles.clone()),
+                "Practitioner" => professional(Actor::Practitioner(id)),
+                "PractitionerRole" => professional(Actor::PractitionerRole(id)),
                 "RelatedPerson" => (Actor::RelatedPerson(id), "", App::Own, Vec::new()),
                 "Organization" | "CareTeam" => return of_body(who, local, caller),
                 "Device" => (
@@ -162,11 +282,7 @@ fn as_caller(who: &Target, facts: &Facts, patient: &PatientFacts) -> Option<(Cal
 }
 
 /// Somebody who works for an organization, or is in a team, and is nobody else.
-fn of_body(
-    who: &Target,
-    name: &str,
-    caller: impl Fn(Actor, &str, App) -> Caller,
-) -> Option<(Caller, String, Vec<RoleFacts>)> {
+fn of_body(who: &Target, name: &str, caller: impl Fn(Actor, &str, App) -> Caller) -> Option<Named> {
     if name.starts_with("CareTeam/") {
         // Its members are named themselves.
         return None;

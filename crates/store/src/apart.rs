@@ -1,10 +1,10 @@
 //! Work that takes long, on threads of its own that give way: whoever asks for little is served before it goes on.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -30,6 +30,31 @@ thread_local! {
     /// Since when this thread has been at work, if it is one that lets others come between.
     static AT_WORK: Cell<Option<Instant>> = const { Cell::new(None) };
     static AT_ONCE: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    /// Whether whoever waits for what this thread does has gone away.
+    static GONE: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
+}
+
+/// Says when it is dropped that nobody waits any more.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Does work that may ask on its way whether somebody still waits for it, which `gone` says.
+pub(crate) fn asking_who_waits<T>(gone: Arc<AtomicBool>, work: impl FnOnce() -> T) -> T {
+    let before = GONE.replace(Some(gone));
+    let done = work();
+    GONE.set(before);
+    done
+}
+
+/// Whether somebody waits for what this thread does, as far as it knows.
+pub(crate) fn is_waited_for() -> bool {
+    // A thread that is ending does nothing that takes long.
+    GONE.try_with(|gone| gone.borrow().as_ref().is_none_or(|gone| !gone.load(Ordering::Relaxed))).unwrap_or(true)
 }
 
 /// Work that was begun and did not come to an end.
@@ -43,12 +68,16 @@ pub struct Unfinished;
 /// [`Unfinished`] when it panics, or no thread can be started.
 pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Unfinished> {
     let (done, wait) = oneshot::channel();
+    let waiting = Waiting(Arc::default());
+    let gone = Arc::clone(&waiting.0);
     let job = move || {
         // Whoever has gone away needs no answer.
-        let _gone = done.send(work());
+        let _gone = done.send(asking_who_waits(gone, work));
     };
     THREADS.hand_over(Box::new(job))?;
-    wait.await.map_err(|_| Unfinished)
+    let done = wait.await.map_err(|_| Unfinished);
+    drop(waiting);
+    done
 }
 
 type Job = Box<dyn FnOnce() + Send>;

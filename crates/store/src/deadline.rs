@@ -94,6 +94,16 @@ pub(crate) fn is_spent() -> bool {
     LEFT.try_with(Cell::get).ok().flatten().is_some_and(|left| left.steps == 0)
 }
 
+/// Counts steps that were taken without the database's machine; whether none are left.
+pub(crate) fn take(steps: u64) -> bool {
+    let taken = LEFT.try_with(|cell| {
+        let left = cell.get()?;
+        cell.set(Some(Left { steps: left.steps.saturating_sub(steps), ..left }));
+        Some(left.steps <= steps)
+    });
+    taken.ok().flatten().unwrap_or(false)
+}
+
 /// Has every connection that is opened from now on ask for its deadline.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();

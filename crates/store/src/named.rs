@@ -6,7 +6,7 @@
 //! |---|---|
 //! | a caller says: in a path, a query, a body, a draft, a header | nothing: [`Transaction::named`], [`Transaction::named_by_key`], [`Transaction::named_by_url`] and [`Transaction::named_record`] take its text, and answer with what is [`Unevaluated`] |
 //! | a stored row has | [`StoredVersion::name`], which only a row that the store has read has |
-//! | stored data says | [`StoredVersion::names`] and [`StoredVersion::identified`], of all that such a row refers to |
+//! | stored data says | [`StoredVersion::names`], [`StoredVersion::identifiers`] and [`StoredVersion::identified`], of all that such a row refers to |
 //! | a patient's key means | [`Transaction::record_name`]; keys are told to nobody |
 //! | a verified token says, of who calls | [`KnownName::of_caller`], and of the app, [`KnownKey::of_app`] |
 //! | a login service says, of who signs in | [`KnownName::signing_in`] |
@@ -89,6 +89,12 @@ impl<'n> KnownName<'n> {
         reference.split_once('/') == Some((self.resource_type.name(), &self.id))
     }
 
+    /// `Type/id`.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        format!("{}/{}", self.resource_type, self.id)
+    }
+
     /// The key that what refers to it has for a parameter.
     #[must_use]
     pub fn referred_to_by(&self, parameter: ParameterId) -> KnownKey {
@@ -164,6 +170,18 @@ impl StoredVersion {
         Ok(index::references(&self.resource()?).into_iter().filter_map(local).collect())
     }
 
+    /// The identifiers that stand anywhere in it, by which it may name somebody.
+    ///
+    /// # Errors
+    /// When the stored body cannot be read.
+    pub fn identifiers(&self) -> Result<Vec<KnownIdentifier>, StoreError> {
+        let mut found = Vec::new();
+        if !self.deleted {
+            add_identifiers(&self.resource()?, &mut found);
+        }
+        Ok(found)
+    }
+
     /// The key for a parameter of whoever bears an identifier that it names somebody by; none if it names nobody by that.
     ///
     /// # Errors
@@ -174,22 +192,43 @@ impl StoredVersion {
         system: &str,
         value: &str,
     ) -> Result<Option<KnownKey>, StoreError> {
-        if self.deleted || !has_identifier(&self.resource()?, system, value) {
-            return Ok(None);
-        }
-        Ok(Some(KnownKey { parameter, key: format!("{value}{SEPARATOR}{system}") }))
+        let found = self.identifiers()?.into_iter().find(|one| one.parts() == (system, value));
+        Ok(found.map(|one| one.key(parameter)))
     }
 }
 
-/// Whether an identifier stands anywhere in it.
-fn has_identifier(found: &Value<'_>, system: &str, value: &str) -> bool {
-    match found {
-        Value::Array(items) => items.iter().any(|item| has_identifier(item, system, value)),
+/// An identifier that something stored says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownIdentifier {
+    system: String,
+    value: String,
+}
+
+impl KnownIdentifier {
+    /// Its system and value.
+    #[must_use]
+    pub fn parts(&self) -> (&str, &str) {
+        (&self.system, &self.value)
+    }
+
+    /// The key for a parameter of whoever bears it.
+    #[must_use]
+    pub fn key(&self, parameter: ParameterId) -> KnownKey {
+        KnownKey { parameter, key: format!("{}{SEPARATOR}{}", self.value, self.system) }
+    }
+}
+
+fn add_identifiers(value: &Value<'_>, found: &mut Vec<KnownIdentifier>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| add_identifiers(item, found)),
         Value::Object(object) => {
-            (found.text("system").unwrap_or_default() == system && found.text("value") == Some(value))
-                || object.0.iter().any(|(_, inner)| has_identifier(inner, system, value))
+            if let Some(own) = value.text("value") {
+                let system = value.text("system").unwrap_or_default().to_owned();
+                found.push(KnownIdentifier { system, value: own.to_owned() });
+            }
+            object.0.iter().for_each(|(_, inner)| add_identifiers(inner, found));
         }
-        _ => false,
+        _ => {}
     }
 }
 

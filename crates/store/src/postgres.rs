@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use concord_fhir::registry::ResourceType;
 
+use crate::apart::asking_who_waits;
 use crate::apart::give_way;
 use crate::audit::{ONE_STATEMENT, Record};
 use crate::batched_reads::{Append, PointReadOutcome, Waiting, WaitingRead, Work, read_batches};
@@ -224,7 +225,7 @@ impl Postgres {
             if gone.load(Ordering::Relaxed) {
                 return;
             }
-            let done = slot.with(|connection| work(connection, shared, &gone));
+            let done = asking_who_waits(Arc::clone(&gone), || slot.with(|connection| work(connection, shared, &gone)));
             let _gone = reply.send(done.unwrap_or_else(|away| (Err(away.into()), Vec::new())));
         });
         self.tasks.add(kind, asker, task);

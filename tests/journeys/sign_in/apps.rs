@@ -11,7 +11,8 @@ use super::{Browser, CHOICES, app, asking, authorize, error, field, for_code, qu
 on_both! {
     with super::super::SETTINGS;
     a_patient_sees_and_ends_what_is_connected, a_page_lists_and_ends_it, ending_the_consent_ends_the_app,
-    what_is_connected_is_told_to_nobody_else, sign_in_needs_few_rights, two_apps_of_one_id_are_two
+    what_is_connected_is_told_to_nobody_else, sign_in_needs_few_rights, two_apps_of_one_id_are_two,
+    exceptions_outlive_letting_in_again, an_app_ends_although_its_consent_stays
 }
 
 const SCOPE: &str = "launch/patient offline_access patient/*.rs";
@@ -171,4 +172,74 @@ pub(super) async fn two_apps_of_one_id_are_two(concord: &Concord) {
     here.get(&reading).await.expect(200);
     system.store(&about("deny", "urn:concord:client", "heart-diary")).await;
     here.get(&reading).await.expect(404);
+}
+
+/// The Consent about the app, with an exception for one reading in its first permit, and the reading.
+async fn with_exception(concord: &Concord) -> (String, String) {
+    let amina = concord.patient("amina");
+    let reading = format!("Observation/{}", amina.create(&blood_pressure("amina", 120)).await);
+    let told = amina.get("Patient/amina/$connected-apps").await.expect(200).json();
+    let consent = text(&parts(&told["parameter"][0], "consent")[0], "/valueReference/reference").to_owned();
+    let mut stored = amina.get(&consent).await.expect(200).json();
+    stored["provision"]["provision"][0]["provision"] = json!([{"type": "deny",
+        "data": [{"meaning": "instance", "reference": {"reference": reading}}]}]);
+    amina.put(&consent, &stored).await.expect(200);
+    (consent, reading)
+}
+
+/// What a patient has written into an app's Consent as an exception stays when she lets the app in again.
+pub(super) async fn exceptions_outlive_letting_in_again(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let first = tokens(concord, SCOPE, CHOICES).await;
+    let (consent, reading) = with_exception(concord).await;
+    app(concord, &first).get(&reading).await.expect(404);
+    let other = format!("Observation/{}", amina.create(&blood_pressure("amina", 130)).await);
+    for _ in 0..2 {
+        let again = tokens(concord, SCOPE, CHOICES).await;
+        app(concord, &again).get(&reading).await.expect(404);
+        app(concord, &again).get(&other).await.expect(200);
+    }
+    let stored = amina.get(&consent).await.expect(200).json();
+    let permits = stored["provision"]["provision"].as_array().expect("permits");
+    for permit in permits {
+        assert_eq!(permit["provision"].as_array().map(Vec::len), Some(1), "{permit}");
+    }
+    // After it was ended as well.
+    let end = json!({"resourceType": "Parameters", "parameter": [{"name": "client", "valueString": "heart-diary"}]});
+    amina.post("Patient/amina/$end-app-access", &end).await.expect(200);
+    let back = tokens(concord, SCOPE, CHOICES).await;
+    app(concord, &back).get(&reading).await.expect(404);
+    app(concord, &back).get(&other).await.expect(200);
+}
+
+/// An app's access ends whatever becomes of the Consent about it, and she is told what to do with that.
+pub(super) async fn an_app_ends_although_its_consent_stays(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let browser = Browser::new(concord);
+    let list = browser.get(&authorize(&asking(SCOPE))).await.expect(200);
+    let page = browser.sign_in(&list, "Patient/amina").await.expect(200);
+    let code = query(&browser.decide(&page, CHOICES).await)["code"].clone();
+    let first = token(concord, &for_code(&code)).await.expect(200).json();
+    let (consent, reading) = with_exception(concord).await;
+    amina.delete(&reading).await.expect(204);
+    let page = browser.get("/apps").await.expect(200);
+    let sent = [("form_token", field(&page, "form_token")), ("client", field(&page, "client"))];
+    let sent: Vec<_> = sent.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let ended = browser.submit("/apps/end", &sent).await;
+    let is_left = amina.get(&consent).await.expect(200).json()["status"] == "active";
+    match is_left {
+        true => assert!(ended.expect(200).text().contains(&consent)),
+        false => drop(ended.expect(303)),
+    }
+    app(concord, &first).get("Patient/amina").await.expect(401);
+    assert!(browser.get("/apps").await.expect(200).text().contains("No app is connected"));
+    // By the operation as well.
+    let again = tokens(concord, SCOPE, CHOICES).await;
+    let _exception = with_exception(concord).await;
+    let end = json!({"resourceType": "Parameters", "parameter": [{"name": "client", "valueString": "heart-diary"}]});
+    let told = amina.post("Patient/amina/$end-app-access", &end).await.expect(200).json();
+    assert_eq!(told["parameter"][0]["valueBoolean"], true);
+    app(concord, &again).get("Patient/amina").await.expect(401);
 }

@@ -176,6 +176,18 @@ impl<'s, 't> Session<'s, 't> {
         })
     }
 
+    /// The same of a part that is undone alone if it fails.
+    pub(crate) fn undone_alone<T>(
+        &mut self,
+        part: impl FnOnce(&mut Session<'_, 't>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let (service, call, foreseen, cache) = (self.service, self.call, self.foreseen, self.cache);
+        let mut unlogged = AuditEntry::begin(call, Interaction::Read, None);
+        self.transaction.savepoint(|transaction| {
+            part(&mut Session { service, call, transaction, audit: &mut unlogged, foreseen, cache })
+        })
+    }
+
     /// Runs what depends on what this process happens to remember, and so is no part of how a search is run.
     pub(crate) fn without_explain<T>(&mut self, part: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.transaction.begin_without_explain();

@@ -8,6 +8,7 @@ use concord_fhir::registry::ResourceType;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
+use crate::interact::emergency_record::leave_whom_it_names;
 use crate::interact::session::Session;
 
 /// The entries that its elements lead to, in the records that it is in: those that its type had put it in too, of which its
@@ -22,7 +23,8 @@ pub(crate) fn stored_entries(
 ) -> Result<Entries, ApiError> {
     let value = stored_view(session, version, value)?;
     let base = &session.service.base;
-    let entries = index::extract_under(base, version.resource_type, &version.id, version.updated, &value);
+    let mut entries = index::extract_under(base, version.resource_type, &version.id, version.updated, &value);
+    leave_whom_it_names(version.resource_type, &version.author, &value, &mut entries.sources);
     match session.service.hooks.of(version.resource_type).records {
         Some(_) => Ok(entries.part_of(session.transaction.patient_ids_of(version)?)),
         None => Ok(entries),

@@ -6,7 +6,7 @@ use concord_store::transaction::Transaction;
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
 use crate::interact::session::Session;
-use crate::interact::sign_in_apps;
+use crate::interact::sign_in_apps::{self, Ended};
 use crate::sign_in::federation::UNPROVEN;
 use crate::sign_in::{Fault, SignIn, SignedIn, people};
 
@@ -66,7 +66,7 @@ impl SignIn {
         Ok(apps)
     }
 
-    /// Ends what somebody has let an app do, as `person`; whether there was anything to end. A patient's Consent about it ends too.
+    /// Ends what somebody has let an app do, as `person`. A patient's Consent about it ends too.
     ///
     /// # Errors
     /// `unmet_authentication_requirements` for whom nobody has proven to be that person.
@@ -75,15 +75,16 @@ impl SignIn {
         signed_in: &SignedIn,
         (client, person): (&str, &str),
         request_id: &str,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Ended, Fault> {
         let people = self.people_of(signed_in).await?;
-        let Some(person) = people.into_iter().find(|one| one == person) else { return Ok(false) };
+        let Some(person) = people.into_iter().find(|one| one == person) else { return Ok(Ended::default()) };
         let (client, now_s) = (client.to_owned(), self.now_s());
         let Some(Actor::Patient(id)) = people::actor(&person) else {
             let end = move |transaction: &mut Transaction<'_>| {
                 (transaction.end_grants_of_app(&person, &client, now_s), Vec::new())
             };
-            return Ok(self.service.store.change(end).await? > 0);
+            let any = self.service.store.change(end).await? > 0;
+            return Ok(Ended { any, left: Vec::new() });
         };
         let (call, service) = (self.call_of_patient(&id, request_id), std::sync::Arc::clone(&self.service));
         let end = move |transaction: &mut Transaction<'_>| {

@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::interact::command::{Command, Target};
 use crate::interact::execute::{Outcome, execute};
 use crate::interact::session::Session;
-use crate::interact::{Budget, Call, Questions, Service};
+use crate::interact::{Budget, Call, Questions, Service, sign_in_apps};
 use crate::sign_in::federation::UNPROVEN;
 use crate::sign_in::{Choice, Fault, OWN_CLIENT, Picking, SignIn, SignedIn, Somebody, ToPick, Whose, people};
 
@@ -327,7 +327,8 @@ pub(super) fn fingerprint(text: &str) -> [u8; 16] {
     fingerprint
 }
 
-/// Stores what a patient chose, in the place of what she chose for the same app before if that is still there: the logical id.
+/// Stores what a patient chose, in the place of what she chose for the same app before if that is still there: the logical id. What she
+/// has written into that as exceptions stays.
 fn keep(
     service: &Service,
     call: &Call,
@@ -352,6 +353,7 @@ fn keep(
     };
     if let Some(id) = last.filter(|id| !id.is_empty()) {
         let mut resource = body.clone();
+        sign_in_apps::with_exceptions(&mut resource, &sign_in_apps::exceptions(transaction, &id)?);
         if let Some(object) = resource.as_object_mut() {
             object.set_at(1, "id", Value::string(&id));
         }

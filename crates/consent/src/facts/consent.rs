@@ -5,6 +5,7 @@ use super::Target;
 use super::provision::{Coding, Effect, Provision, coding};
 use crate::actor::Actor;
 use crate::caller::{App, PrivilegedRole, Proofing};
+use crate::purpose::Purpose;
 use crate::request::Request;
 
 /// The most provisions of one Consent that are evaluated.
@@ -136,6 +137,26 @@ pub enum Standing {
 }
 
 impl ConsentFacts {
+    /// Every provision of it.
+    pub(super) fn each_provision<'a>(&'a self, what: &mut impl FnMut(&'a Provision)) {
+        fn each<'a>(provision: &'a Provision, what: &mut impl FnMut(&'a Provision)) {
+            what(provision);
+            for inner in &provision.provisions {
+                each(inner, what);
+            }
+        }
+        each(&self.root, what);
+    }
+
+    /// Whether a provision names breaking the glass.
+    pub(crate) fn names_break_glass(&self) -> bool {
+        let mut names = false;
+        self.each_provision(&mut |provision| {
+            names |= provision.purposes.iter().any(|one| one.code.as_deref() == Some(Purpose::BREAK_GLASS.code()));
+        });
+        names
+    }
+
     /// What the Consent says. `base` is the address of the FHIR base, without a slash at its end.
     #[must_use]
     pub fn from_resource(id: &str, version: impl std::fmt::Display, resource: &Value<'_>, base: &str) -> ConsentFacts {

@@ -27,7 +27,6 @@ pub use target::{CLIENT_SYSTEM, ISSUED_CLIENT_SYSTEM, IdentityFacts, Target, iss
 
 use std::sync::Arc;
 
-use crate::purpose::Purpose;
 use crate::request::BREAK_GLASS_MS;
 
 /// All that a decision is made from, besides the request and the time.
@@ -114,11 +113,7 @@ impl PatientFacts {
 
     /// Whether one of those names breaking the glass.
     pub(crate) fn names_break_glass(&self) -> bool {
-        let mut names = false;
-        self.each_provision(&mut |provision| {
-            names |= provision.purposes.iter().any(|one| one.code.as_deref() == Some(Purpose::BREAK_GLASS.code()));
-        });
-        names
+        self.consents.iter().any(ConsentFacts::names_break_glass)
     }
 
     /// Whether a Consent names a Device of this server as an actor.
@@ -143,15 +138,7 @@ impl PatientFacts {
 
     /// Every provision of every Consent.
     pub(crate) fn each_provision<'a>(&'a self, what: &mut impl FnMut(&'a Provision)) {
-        fn each<'a>(provision: &'a Provision, what: &mut impl FnMut(&'a Provision)) {
-            what(provision);
-            for inner in &provision.provisions {
-                each(inner, what);
-            }
-        }
-        for consent in &self.consents {
-            each(&consent.root, what);
-        }
+        self.consents.iter().for_each(|consent| consent.each_provision(what));
     }
 }
 

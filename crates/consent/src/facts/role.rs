@@ -1,6 +1,7 @@
 use concord_fhir::json::Value;
 
 use super::{Period, Target};
+use crate::actor::Actor;
 use crate::tri::Tri;
 
 /// What a PractitionerRole says (R4 "PractitionerRole").
@@ -29,6 +30,15 @@ impl RoleFacts {
             organization: resource.get("organization").map(|who| Target::of(who, base)),
             active: active && !super::consent::has_modifier(resource),
             period: Period::of(resource.get("period")),
+        }
+    }
+
+    /// Whether it is one of whoever calls as that.
+    pub(crate) fn is_of(&self, actor: &Actor) -> bool {
+        match actor {
+            Actor::Practitioner(id) => self.practitioner.as_ref().is_some_and(|who| who.is("Practitioner", id)),
+            Actor::PractitionerRole(id) => self.id == *id,
+            Actor::System | Actor::Patient(_) | Actor::RelatedPerson(_) => false,
         }
     }
 

@@ -285,6 +285,14 @@ proptest! {
     #![proptest_config(config(400))]
 
     #[test]
+    fn what_is_about_others_alone_says_nothing_of_somebody(asked in asked(), rules in rules()) {
+        let mut known = facts_of(&asked, &all(&rules));
+        known.patients.truncate(1);
+        let found = |by_actor| crate::who::found(&known, NOW, by_actor, |_| Ok::<_, ()>(())).unwrap();
+        prop_assert_eq!(found(true), found(false));
+    }
+
+    #[test]
     fn another_denial_never_widens(asked in asked(), rules in rules(), denial in axes()) {
         let before = permitted(&asked, &all(&rules));
         let mut with = rules;

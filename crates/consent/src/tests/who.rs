@@ -1,5 +1,7 @@
 //! Who can see a record.
 
+use std::convert::Infallible;
+
 use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::instant;
@@ -17,7 +19,8 @@ fn resources(text: &str) -> Vec<Value<'static>> {
 fn seen(text: &str) -> Vec<Access> {
     let mut facts = facts(&resources(text));
     facts.patients.truncate(1);
-    who_can_see(&facts, NOW)
+    let Ok(all) = who_can_see(&facts, NOW, |_| Ok::<_, Infallible>(()));
+    all
 }
 
 const SCOPE: &str = r#""status":"active","scope":{"coding":[{
@@ -60,7 +63,7 @@ fn of_type<'a>(access: &'a Access, name: &str) -> Option<(&'a [&'static str], bo
 fn nobody_sees_a_record_that_names_nobody() {
     assert!(seen("[]").is_empty());
     assert!(seen(&format!("[{CARER}]")).is_empty());
-    assert!(who_can_see(&crate::facts::Facts::default(), NOW).is_empty());
+    assert!(who_can_see(&crate::facts::Facts::default(), NOW, |_| Ok::<_, Infallible>(())).unwrap().is_empty());
 }
 
 #[test]
@@ -240,4 +243,34 @@ fn of_a_type_it_is_told_whether_it_depends_on_the_item() {
     let caller = super::cases::caller("Practitioner/other", "user/*.rs", None);
     let decision = crate::decide(&Request { caller: &caller, ..request }, &facts, NOW);
     assert_eq!(decision.on_type(ResourceType::of("Observation"), "p1"), None);
+}
+
+#[test]
+fn what_is_about_others_alone_makes_nobody_take_longer() {
+    // How many steps it takes to find out about all, with so many carers of whom each has a Consent of their own.
+    let steps = |number: usize| {
+        let of_one = |at: usize| {
+            let carer =
+                format!(r#"{{"resourceType":"RelatedPerson","id":"r{at}","patient":{{"reference":"Patient/p1"}}}}"#);
+            format!("{carer},{}", consent(&format!("c{at}"), &permit(&format!("RelatedPerson/r{at}"), "")))
+        };
+        let all: Vec<String> = (0..number).map(of_one).collect();
+        let mut facts = facts(&resources(&format!("[{}]", all.join(","))));
+        facts.patients.truncate(1);
+        let mut sum = 0;
+        let Ok(seen) = who_can_see(&facts, NOW, |steps| {
+            sum += steps;
+            Ok::<_, Infallible>(())
+        });
+        assert_eq!(seen.len(), number);
+        // It ends when it is told to.
+        let mut left = 3;
+        let ended = who_can_see(&facts, NOW, |_| {
+            left -= 1;
+            if left == 0 { Err(()) } else { Ok(()) }
+        });
+        assert!(ended.is_err() && left == 0);
+        sum
+    };
+    assert_eq!(steps(40), 2 * steps(20));
 }

@@ -93,6 +93,8 @@ pub struct Transaction<'a> {
     pub(crate) may_leave: MayLeave,
     /// What it has left itself: the numbers of types, and ids.
     pub(crate) labels_left: HashSet<(i16, String)>,
+    /// How many more index rows it may store for further records of what is in several.
+    pub(crate) copies: usize,
     /// What a load buffers.
     pub(crate) buffer: Option<Box<WriteBuffer>>,
     /// The predicates and statements of searches, while somebody wants to know.
@@ -145,6 +147,7 @@ impl<'a> Transaction<'a> {
             label_steps: shared.label_steps,
             may_leave: MayLeave::Anything,
             labels_left: HashSet::new(),
+            copies: usize::MAX,
             buffer: None,
             noted: None,
             registry: None,
@@ -200,6 +203,7 @@ impl<'a> Transaction<'a> {
         self.label_steps = self.shared.label_steps;
         self.may_leave = MayLeave::Anything;
         self.labels_left.clear();
+        self.copies = usize::MAX;
         self.relabelled = false;
         self.known_walks = None;
     }

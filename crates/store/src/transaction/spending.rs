@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use concord_fhir::predicate::Predicate;
 
+use crate::apart::{is_waited_for, let_others_between};
 use crate::cost::Cost;
-use crate::deadline::Watch;
+use crate::deadline::{self, Watch};
 use crate::error::StoreError;
 use crate::transaction::Transaction;
 
@@ -146,6 +147,19 @@ impl Transaction<'_> {
         }
     }
 
+    /// Bounds how many index rows it stores for further records of what is in several.
+    pub fn bound_copies(&mut self, most: usize) {
+        self.copies = most;
+    }
+
+    /// Takes so many of them; whether there were so many left.
+    #[must_use]
+    pub fn take_copies(&mut self, number: usize) -> bool {
+        let left = self.copies.checked_sub(number);
+        self.copies = left.unwrap_or(self.copies);
+        left.is_some()
+    }
+
     /// Says that a condition is being matched, or something searched beside writes. Where that is done by the only writer,
     /// for which all others wait, it may take next to nothing.
     pub fn begin_condition(&mut self) {
@@ -158,6 +172,23 @@ impl Transaction<'_> {
     pub fn end_condition(&mut self) -> bool {
         self.left_to_callers.in_condition = false;
         self.left_to_callers.exceeded
+    }
+
+    /// Counts what has been computed over what was found, about as long as so many steps of the database's machine take: it holds
+    /// up the only writer like a statement. Belongs between the pieces of what may take long.
+    ///
+    /// # Errors
+    /// When that is more than there was left, or nobody waits for it any more.
+    pub fn compute(&mut self, steps: u64) -> Result<(), StoreError> {
+        let_others_between();
+        if !is_waited_for() {
+            return Err(StoreError::Busy(1));
+        }
+        let left = self.left_to_callers.now();
+        self.left_to_callers.take(Duration::ZERO, steps);
+        // What may take only a little is begun anew elsewhere.
+        let is_over = deadline::take(steps) && self.may_be_stopped;
+        if is_over || left.time.is_zero() || left.steps <= steps { Err(StoreError::too_costly()) } else { Ok(()) }
     }
 
     /// Runs a statement whose shape a caller chose.

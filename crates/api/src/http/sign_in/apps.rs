@@ -72,7 +72,24 @@ async fn ended(request: &HttpRequest, payload: &mut Payload, server: &Data<Serve
     if let Some(signed_in) = sign_in.signed_in(Some(&cookie)).await? {
         let client = form.one("client")?.ok_or(OauthError::request("the app is missing"))?;
         let person = form.one("person")?.unwrap_or(&signed_in.person);
-        sign_in.end_app(&signed_in, (client, person), &request_id(request)).await?;
+        let ended = sign_in.end_app(&signed_in, (client, person), &request_id(request)).await?;
+        if !ended.left.is_empty() {
+            return Ok(left(&ended.left));
+        }
     }
     Ok(redirect("/apps").finish())
+}
+
+/// What a person is told whose sharing choice about an app could not be changed.
+fn left(consents: &[String]) -> HttpResponse {
+    const TITLE: &str = "The app is let in no more";
+    let body = Html::of("<h1>")
+        .then(TITLE)
+        .then("</h1><p>What you had shared with it is still written down as your choice, because something that it names may not be there ")
+        .then("any more. Nothing is shared by it now.</p><h2>What to do</h2><p>Open the app in which you see your record, look under your ")
+        .then("sharing choices for ")
+        .each(consents, |html, id| html.then("<strong>Consent/").text(id).then("</strong> "))
+        .then("and end it there, or delete it. If you cannot do that, ask your GP surgery, or whoever runs this service.</p>")
+        .then("<p><a href=\"/apps\">Connected apps</a></p>");
+    Page::new(PageName::Apps, TITLE, body).response()
 }

@@ -21,6 +21,7 @@ use crate::error::ApiError;
 use crate::interact::access::{evaluation, facts};
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
+use crate::interact::audit::said::Act;
 use crate::interact::command::Command;
 use crate::interact::history::Of;
 use crate::interact::human_name::human_name;
@@ -146,7 +147,7 @@ fn run(session: &mut Session<'_, '_>, place: &GlassTarget) -> Result<bool, ApiEr
     write::store(session, &message, None, &[])?;
     write::store(session, &review, None, &[])?;
     session.audit.in_record(patient);
-    session.audit.done(format!("emergency access: {reason}"));
+    session.audit.done(Act::Emergency, reason);
     Ok(true)
 }
 

@@ -1,6 +1,7 @@
 //! Facts for questions about others than the caller: what is known of an actor whom somebody asks about, of everybody who
 //! is named in a record, and of one resource.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use concord_consent::facts::{Facts, IdentityFacts, Provision, RoleFacts, Target};
@@ -8,7 +9,7 @@ use concord_consent::request::Action;
 use concord_fhir::index::{Entries, Entry, ParameterId};
 use concord_fhir::registry::ResourceType;
 use concord_store::find::ByKey;
-use concord_store::named::KnownName;
+use concord_store::named::{KnownIdentifier, KnownName};
 use concord_store::rows::{StoredVersion, Version};
 
 use crate::error::ApiError;
@@ -24,6 +25,9 @@ const RELATED: [(&str, &str); 5] = [
     ("PractitionerRole", "PractitionerRole.identifier"),
     ("RelatedPerson", "RelatedPerson.identifier"),
 ];
+
+/// About how many steps of the database's machine it takes as long as to look at one resource that decides about others.
+const STEPS_OF_ITEM: u64 = 100;
 
 /// What a version is evaluated by: its index entries, with the labels beside it.
 pub(crate) fn entries(session: &mut Session<'_, '_>, version: &Version) -> Result<Entries, ApiError> {
@@ -68,25 +72,32 @@ pub(crate) fn everybody(session: &mut Session<'_, '_>, patient: i64) -> Result<F
     }
     named.sort_by_key(|target| format!("{target:?}"));
     named.dedup();
-    let mut names = Vec::new();
+    let (mut names, mut identifiers) = (HashMap::new(), HashMap::new());
     for one in &stored {
-        names.extend(one.names(&session.service.base)?);
+        names.extend(one.names(&session.service.base)?.into_iter().map(|name| (name.reference(), name)));
+        let said = one.identifiers()?.into_iter();
+        identifiers.extend(said.map(|one| ((one.parts().0.to_owned(), one.parts().1.to_owned()), one)));
     }
     for target in named {
+        session.transaction.compute(STEPS_OF_ITEM)?;
         match target {
             Target::Local(reference) => {
-                if let Some(name) = names.iter().find(|name| name.is(&reference)) {
+                if let Some(name) = names.get(&reference) {
                     roles(session, name, &reference, &mut facts.roles)?;
                 }
             }
             Target::Identified { system, value, .. } => {
-                identified(session, &stored, &system, &value, &mut facts)?;
+                if let Some(identifier) = identifiers.get(&(system, value)) {
+                    identified(session, identifier, &mut facts)?;
+                }
             }
             Target::WithoutSystem(_) | Target::Elsewhere(_) | Target::Unreadable => {}
         }
     }
     facts.roles.sort_by(|a, b| a.id.cmp(&b.id));
     facts.roles.dedup_by(|a, b| a.id == b.id);
+    facts.identities.sort_by(|a, b| a.reference.cmp(&b.reference));
+    facts.identities.dedup_by(|a, b| a.reference == b.reference);
     Ok(facts)
 }
 
@@ -100,6 +111,7 @@ pub(crate) fn leave_hidden(session: &mut Session<'_, '_>, facts: &mut Facts) -> 
     for known in facts.patients.iter_mut().map(Arc::make_mut) {
         let mut teams = Vec::new();
         for team in std::mem::take(&mut known.care_teams) {
+            session.transaction.compute(STEPS_OF_ITEM)?;
             if let Some(head) = knowledge::readable(session, ResourceType::of("CareTeam"), &team.id)? {
                 stored.push(head.version);
                 teams.push(team);
@@ -108,6 +120,7 @@ pub(crate) fn leave_hidden(session: &mut Session<'_, '_>, facts: &mut Facts) -> 
         known.care_teams = teams;
         let mut consents = Vec::new();
         for consent in std::mem::take(&mut known.consents) {
+            session.transaction.compute(STEPS_OF_ITEM)?;
             let Some(id) = consent_id(&consent.name) else { continue };
             if let Some(head) = knowledge::readable(session, ResourceType::of("Consent"), id)? {
                 stored.push(head.version);
@@ -117,6 +130,7 @@ pub(crate) fn leave_hidden(session: &mut Session<'_, '_>, facts: &mut Facts) -> 
         known.consents = consents;
         let mut related = Vec::new();
         for person in std::mem::take(&mut known.related_persons) {
+            session.transaction.compute(STEPS_OF_ITEM)?;
             if knowledge::readable(session, ResourceType::of("RelatedPerson"), &person.id)?.is_some() {
                 related.push(person);
             }
@@ -152,23 +166,11 @@ fn roles(
     Ok(())
 }
 
-/// Who bears an identifier by which one of these names somebody.
-fn identified(
-    session: &mut Session<'_, '_>,
-    stored: &[StoredVersion],
-    system: &str,
-    value: &str,
-    facts: &mut Facts,
-) -> Result<(), ApiError> {
+/// Who bears an identifier by which somebody is named.
+fn identified(session: &mut Session<'_, '_>, identifier: &KnownIdentifier, facts: &mut Facts) -> Result<(), ApiError> {
     for (name, parameter) in RELATED {
         let resource_type = ResourceType::of(name);
-        let mut key = None;
-        for one in stored {
-            if key.is_none() {
-                key = one.identified(ParameterId::of(parameter), system, value)?;
-            }
-        }
-        let Some(key) = key else { return Ok(()) };
+        let key = identifier.key(ParameterId::of(parameter));
         for version in session.transaction.find_by_key(&ByKey::new(&key).of_type(resource_type).limit(10))? {
             let said = version.resource()?;
             facts.identities.push(IdentityFacts::from_resource(resource_type, &version.id, &said));

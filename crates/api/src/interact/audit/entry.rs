@@ -9,6 +9,7 @@ use crate::error::ApiError;
 use crate::interact::Call;
 use crate::interact::audit::grounds::{Grounds, Told};
 use crate::interact::audit::interaction::{Interaction, outcome, outcome_of};
+use crate::interact::audit::said::Act;
 use concord_store::audit::Record;
 use concord_store::rows::Version;
 
@@ -146,9 +147,9 @@ impl AuditEntry {
         self.hidden = reasons;
     }
 
-    /// Why the caller did what needs a reason.
-    pub(crate) fn done(&mut self, reason: String) {
-        self.done = reason;
+    /// Why the caller did what needs a reason, in their words.
+    pub(crate) fn done(&mut self, act: Act, words: &str) {
+        self.done = act.because(words);
     }
 
     /// The data of these patients is in the answer. If there are none, the only one who was asked about is told; the caller

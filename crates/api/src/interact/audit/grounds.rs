@@ -8,6 +8,8 @@ use concord_consent::decision::{Decision, Layer, Reason, Verdict};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 
+use crate::interact::audit::said;
+
 /// How long the reason of an audit record may grow, in bytes, by what a caller gave as theirs.
 const LONGEST_REASON: usize = 1_000;
 
@@ -216,7 +218,7 @@ pub(crate) fn is_given(reason: &Reason) -> bool {
 pub(crate) fn with_given<'a>(mut text: String, reasons: impl Iterator<Item = &'a Reason>) -> String {
     for reason in reasons {
         if is_given(reason) && text.len() < LONGEST_REASON {
-            text = format!("{text}; {}", reason.text);
+            text = said::with_given(&text, &reason.text);
         }
     }
     text

@@ -11,6 +11,7 @@ pub(crate) mod heads;
 pub(crate) mod interaction;
 mod period;
 mod period_index;
+pub(crate) mod said;
 pub(crate) mod sought;
 pub(crate) mod verification;
 pub(crate) mod visibility;

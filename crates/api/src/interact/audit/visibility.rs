@@ -13,6 +13,7 @@ use concord_store::audit::{AuditQuery, Stored};
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
 use crate::interact::audit::grounds::{AND, LISTED, RESTS_ON};
+use crate::interact::audit::said::Said;
 use crate::interact::audit::{closed, entry};
 use crate::interact::session::Session;
 use crate::interact::{AUDIT_EVENT, Call, access, audit, instant};
@@ -159,7 +160,7 @@ fn hidden_grounds(session: &mut Session<'_, '_>, events: &[Stored]) -> Result<Op
     if session.call.caller.knows_everything() {
         return Ok(None);
     }
-    let parts = events.iter().flat_map(|stored| rules(&stored.record.reason).1.split(LISTED));
+    let parts = events.iter().flat_map(|stored| Said::of(&stored.record.reason).rules.split(LISTED));
     let named: BTreeSet<&str> = parts.flat_map(rests_on).collect();
     let call = match session.call.caller.actor {
         Actor::System => session.call.clone(),
@@ -181,14 +182,6 @@ fn hidden_grounds(session: &mut Session<'_, '_>, events: &[Stored]) -> Result<Op
     Ok(Some(hidden))
 }
 
-/// A reason in three: how it begins, the rules, and what the caller gave as theirs.
-fn rules(reason: &str) -> (&str, &str, &str) {
-    let begin = [entry::HIDDEN, entry::KEPT].into_iter().find(|begin| reason.starts_with(begin)).unwrap_or_default();
-    let (begin, rest) = reason.split_at(begin.len());
-    let (rules, given) = rest.split_at(rest.find("; ").unwrap_or(rest.len()));
-    (begin, rules, given)
-}
-
 /// What a rule stands in (`Consent/id` of `Consent/id/_history/1`) or rests on (`CareTeam/id` of `care-team@CareTeam/id`).
 fn rests_on(rule: &str) -> impl Iterator<Item = &str> {
     let stands_in = rule.split_once("/_history/").map(|(consent, _)| consent);
@@ -199,7 +192,7 @@ fn rests_on(rule: &str) -> impl Iterator<Item = &str> {
 /// A reason as a reader is told it who may not know of these: without the rules that rest on nothing else, and without saying what
 /// the others rest on.
 fn without_hidden(reason: &str, hidden: &BTreeSet<String>) -> String {
-    let (begin, rules, given) = rules(reason);
+    let Said { begin, rules, given } = Said::of(reason);
     let mut shown: Vec<&str> = Vec::new();
     for rule in rules.split(LISTED) {
         let (mut named, mut known) = (false, false);

@@ -28,6 +28,7 @@ use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::slots::Slot;
 use crate::interact::time_limits::within;
+use crate::interact::write;
 use crate::interact::{Budget, Call, Service};
 use concord_store::audit::Record;
 use concord_store::transaction::Transaction;
@@ -244,6 +245,7 @@ fn together(
     (foreseen, ahead): (&HashMap<usize, i64>, &Foreseen),
 ) -> Reply<Vec<Outcome>, ApiError> {
     transaction.bound(service.settings.cost);
+    transaction.bound_copies(write::MOST_COPIES);
     ahead.begin(service);
     let answer = service.settings.answer;
     let (call, records) = (call.clone(), Vec::new());

@@ -17,6 +17,7 @@ use crate::error::ApiError;
 use crate::interact::Call;
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
+use crate::interact::emergency_record::leave_whom_it_names;
 use crate::interact::labels::{content, definitions};
 use crate::interact::session::Session;
 use crate::interact::stored_entries::stored_entries;
@@ -199,7 +200,9 @@ fn label_superseded(session: &mut Session<'_, '_>, current: &Version, is_known: 
     for number in 1..current.version {
         let Some(version) = session.transaction.superseded(current.key, number)? else { continue };
         if !version.deleted {
-            let found = label::links(&version.resource()?, &version.id, &session.service.base);
+            let value = version.resource()?;
+            let mut found = label::links(&value, &version.id, &session.service.base);
+            leave_whom_it_names(version.resource_type, &version.author, &value, &mut found.sources);
             (links.sources, links.canonicals) = (found.sources, found.canonicals);
             shown.extend(found.contents);
         }

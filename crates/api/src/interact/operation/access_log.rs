@@ -17,8 +17,8 @@ use concord_store::search::{PageRequest, Position, PositionValue, TypeQuery};
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
 use crate::interact::audit::closed;
-use crate::interact::audit::entry::{HIDDEN, KEPT};
-use crate::interact::audit::grounds::RESTS_ON;
+use crate::interact::audit::grounds::{LISTED, RESTS_ON};
+use crate::interact::audit::said::Said;
 use crate::interact::audit::sought::{Order, Sought};
 use crate::interact::audit::visibility::{self, NOT_SHOWN, Shown};
 use crate::interact::audit::{BREAK_GLASS, Interaction, event_version, outcome};
@@ -267,7 +267,7 @@ fn done(record: &Record) -> Deed {
     let deed = |infinitive, past, what: String| Deed { infinitive, past, what };
     match () {
         () if is(&[Interaction::Read, Interaction::Vread]) => deed("read", "read", one),
-        () if is(&[Interaction::Search]) && record.reason.trim_start_matches(KEPT).starts_with("export") => {
+        () if is(&[Interaction::Search]) && Said::of(&record.reason).rules.starts_with("export") => {
             deed("take a copy of", "took a copy of", data)
         }
         () if is(&[Interaction::Search]) => deed("look for", "looked for", data),
@@ -326,10 +326,11 @@ fn purpose(code: &str) -> String {
 
 /// The rules and choices that decided, in words.
 fn reason(text: &str) -> String {
-    let text = text.strip_prefix(HIDDEN).or_else(|| text.strip_prefix(KEPT)).unwrap_or(text);
+    let said = Said::of(text);
     // What a rule rests on is for those who read the events.
-    let parts = text.split(", ").map(|part| part.split(RESTS_ON).next().unwrap_or_default());
+    let parts = said.rules.split(LISTED).map(|part| part.split(RESTS_ON).next().unwrap_or_default());
     let parts = parts.filter(|part| !part.is_empty() && *part != "scope.covers");
+    let words = Some(said.words()).filter(|words| !words.is_empty()).map(str::to_owned);
     let told: Vec<String> = parts
         .map(|part| match part {
             NOT_SHOWN => "by a rule that is not shown to you".to_owned(),
@@ -363,6 +364,7 @@ fn reason(text: &str) -> String {
             consent if consent.starts_with("Consent/") => format!("by the sharing choice {consent}"),
             other => other.to_owned(),
         })
+        .chain(words)
         .collect();
     told.join("; ")
 }

@@ -54,7 +54,15 @@ fn end(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
     require_patient(session, id, Action::Update)?;
     let client = input.text("client").unwrap_or_default();
     let ended = sign_in_apps::end(session, &format!("{PATIENT}/{id}"), &client)?;
-    Ok(Output::Value(parameters(vec![parameter("ended", Content::Boolean(ended))])?))
+    let mut answer = vec![parameter("ended", Content::Boolean(ended.any))];
+    for id in ended.left {
+        let parts = vec![
+            parameter("consent", Content::Reference(Link::To(format!("{CONSENT}/{id}")))),
+            parameter("text", Content::String(sign_in_apps::LEFT.to_owned())),
+        ];
+        answer.push(parameter("left", Content::Parts(parts)));
+    }
+    Ok(Output::Value(parameters(answer)?))
 }
 
 /// Refuses anybody but the patient herself in an app of those who keep the record, and, to look, systems.

@@ -32,6 +32,11 @@ use crate::interact::{Call, Service, access};
 
 const CONSENT: ResourceType = ResourceType::of("Consent");
 
+/// About how many steps of the database's machine it takes as long as to decide about one resource or type: by itself, and for
+/// each Consent.
+const STEPS_OF_DECISION: u64 = 300;
+const STEPS_OF_CONSENT: u64 = 20;
+
 /// The reason that stands for one that nobody has given yet.
 const ASKED_BEFOREHAND: &str = "(asked beforehand)";
 
@@ -265,7 +270,10 @@ struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    fn decision(&self, session: &mut Session<'_, '_>, resource_type: ResourceType) -> Decision {
+    fn decision(&self, session: &mut Session<'_, '_>, resource_type: ResourceType) -> Result<Decision, ApiError> {
+        let consents: usize = self.facts.patients.iter().map(|patient| patient.consents.len()).sum();
+        let steps = STEPS_OF_CONSENT.saturating_mul(u64::try_from(consents).unwrap_or(u64::MAX));
+        session.transaction.compute(STEPS_OF_DECISION.saturating_add(steps))?;
         let caller = &self.asked.caller;
         // To be asked about, an emergency needs no reason yet; to a professional who asks about herself it gives nothing
         // that she does not see already.
@@ -282,7 +290,7 @@ impl Evaluation<'_> {
         if self.has_ended {
             (decision.permit, decision.reasons, decision.obligations) = (Predicate::None, Vec::new(), Vec::new());
         }
-        decision
+        Ok(decision)
     }
 
     fn of_resource(&self, session: &mut Session<'_, '_>, text: &str) -> Result<Vec<build::Parameter>, ApiError> {
@@ -296,7 +304,7 @@ impl Evaluation<'_> {
             parts.extend([effect("deny"), plain("relationship", "not-known", text)]);
             return Ok(parts);
         };
-        let decision = self.decision(session, entries.resource_type);
+        let decision = self.decision(session, entries.resource_type)?;
         let mut item = on_stored(session, &decision, &entries, &version)?;
         if self.question.action == Action::Update && item.effect != ItemEffect::Deny {
             let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
@@ -318,7 +326,7 @@ impl Evaluation<'_> {
         session: &mut Session<'_, '_>,
         resource_type: ResourceType,
     ) -> Result<Vec<build::Parameter>, ApiError> {
-        let decision = self.decision(session, resource_type);
+        let decision = self.decision(session, resource_type)?;
         let answer = decision.on_type(resource_type, &self.question.patient);
         let about = |reason: &Reason| reason.about.clone().of_type(resource_type);
         let outcome = if answer == Some(false) { ItemEffect::Deny } else { ItemEffect::Permit };

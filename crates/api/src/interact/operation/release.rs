@@ -9,6 +9,7 @@ use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::access::evaluation;
+use crate::interact::audit::said::Act;
 use crate::interact::labels::review;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
@@ -66,6 +67,6 @@ fn released(
     let told = provenance::of_release(session, &proposed, old.version, reason)?;
     write::store(session, &proposed, Some(&old), told.as_slice())?;
     session.audit.found(&proposed.version);
-    session.audit.done(format!("released to the patient: {reason}"));
+    session.audit.done(Act::Release, reason);
     access::stored(&proposed.version)
 }

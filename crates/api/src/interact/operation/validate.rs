@@ -10,6 +10,7 @@ use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::access::references;
+use crate::interact::audit::said::Act;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{access, allowed, create, profiles, read, update, write};
@@ -136,7 +137,7 @@ fn refusals(
     if let Err(ApiError::Denied(issues)) = &allowed
         && let Some(issue) = issues.first()
     {
-        session.audit.done(format!("would be refused: {}", issue.text));
+        session.audit.done(Act::Refusal, &issue.text);
     }
     match allowed {
         Ok(()) => Ok(Vec::new()),

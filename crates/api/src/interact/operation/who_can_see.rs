@@ -63,7 +63,8 @@ fn seen(session: &mut Session<'_, '_>, id: &str) -> Result<Output, ApiError> {
     }
     let known = subject_facts::everybody(session, head.version.patient)?;
     let mut answer = Vec::new();
-    for one in concord_consent::who_can_see(&known, session.transaction.now) {
+    let now = session.transaction.now;
+    for one in concord_consent::who_can_see(&known, now, |steps| session.transaction.compute(steps))? {
         if has_ended(session, &one.who)? {
             continue;
         }

@@ -8,6 +8,7 @@ use concord_store::rows::{self, Method, Version};
 use super::stamp::stamp;
 use super::{Filing, PreparedVersion, VersionPlace, own_labels, version};
 use crate::error::ApiError;
+use crate::interact::emergency_record::leave_whom_it_names;
 use crate::interact::labels;
 use crate::interact::session::Session;
 use crate::interact::stored_entries::stored_entries;
@@ -29,7 +30,8 @@ pub(crate) fn by_server(
     let key = session.transaction.next_key();
     let place = VersionPlace::first(key, id, now, Method::Post);
     stamp(&mut value, &place, None);
-    let entries = index::extract_under(&session.service.base, resource_type, id, now, &value);
+    let mut entries = index::extract_under(&session.service.base, resource_type, id, now, &value);
+    leave_whom_it_names(resource_type, "", &value, &mut entries.sources);
     let version = version(session, resource_type, &place, &value, &entries)?;
     Ok(PreparedVersion { version, entries, warnings: Vec::new(), filing: Filing::default() })
 }

@@ -8,10 +8,11 @@ use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 
 use super::denial::denied;
-use super::{Filing, VersionPlace, apply_rules, author, filing, mismatch, record};
+use super::{Filing, VersionPlace, apply_rules, author, copies, filing, mismatch, record};
 use crate::error::ApiError;
 use crate::interact::access::named_before::NamedBefore;
 use crate::interact::access::{self, references};
+use crate::interact::emergency_record::leave_whom_it_names;
 use crate::interact::session::Session;
 
 /// A version that the caller may write, as far as that is decided by whose record it is in.
@@ -59,15 +60,18 @@ pub(super) fn decided(
         record::refuse_move(session, old, value, &entries)?;
     }
     let author = author(session, resource_type, place, value);
+    leave_whom_it_names(resource_type, &author, &filed, &mut entries.sources);
     entries = entries.by(author.clone());
     // Whoever may not know of everything would learn from what theirs inherits that what it names is there.
     let unreadable = match session.call.caller.knows_everything() {
         true => references::Unreadable::default(),
         false => references::unreadable(session, value, &entries.patients, &before)?,
     };
+    let as_known = unreadable.without(&entries);
+    copies::refuse_many(session, place.old, &as_known, &filing)?;
     // In whose record it would be is decided before what it says; what would be in no patient compartment for want of a
     // subject breaks a rule of its type first.
-    let decided = decide(session, action, resource_type, &unreadable.without(&entries));
+    let decided = decide(session, action, resource_type, &as_known);
     let warnings: Vec<Issue> = match (prepared, decided) {
         (Err(issues), Err(ApiError::Denied(_)))
             if entries.patients.is_empty() && issues.iter().any(|issue| issue.code == IssueCode::Required) =>

@@ -1,6 +1,7 @@
 //! What every write shares: making a version of what the client sent.
 
 mod by_server;
+mod copies;
 mod decided;
 mod denial;
 mod filing;
@@ -13,6 +14,7 @@ pub(crate) mod unfiled;
 
 pub(crate) use crate::interact::prepared::{Filing, PreparedVersion};
 pub(crate) use by_server::{by_server, next_by_server};
+pub(crate) use copies::MOST_COPIES;
 pub(crate) use decided::refuse;
 pub(crate) use stamp::{VersionPlace, stamp_first, unchanged};
 pub(crate) use store::{note_access_change, store};

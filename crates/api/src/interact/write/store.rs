@@ -7,7 +7,7 @@ use concord_store::rows::Version;
 use crate::error::ApiError;
 use crate::interact::hooks::{Decides, refuse_identifying};
 use crate::interact::session::Session;
-use crate::interact::write::{PreparedVersion, unfiled};
+use crate::interact::write::{PreparedVersion, copies, unfiled};
 
 /// Stores a version, in the place of the one that stands before if there is one, with what is told of it (its
 /// Provenance); what the client should know although it stands.
@@ -28,6 +28,7 @@ pub(crate) fn store(
         hooks.refuse_if_append_only()?;
     }
     refuse_identifying(hooks, &session.call.caller, old, &new.version)?;
+    copies::take(session, new, told)?;
     let remarks = match hooks.before_store {
         Some(before_store) => before_store(session, old, &new.version)?,
         None => Vec::new(),

@@ -65,7 +65,7 @@ pub(super) fn keep(
 }
 
 /// The numbers whose patients cannot be told, each once.
-fn waiting_numbers(filing: &Filing) -> Vec<&str> {
+pub(super) fn waiting_numbers(filing: &Filing) -> Vec<&str> {
     let mut numbers: Vec<&str> = filing.problems.iter().map(|(named, _)| named.number.as_str()).collect();
     numbers.sort_unstable();
     numbers.dedup();
