@@ -11,7 +11,7 @@ on_both! {
     with super::SETTINGS;
     the_content_of_a_letter, hundreds_of_denials_are_as_few, to_an_app_of_others, what_is_said_about_it, a_carer_reads_no_comment_on_it,
     who_wrote_it_reads_what_is_said_about_it, what_names_it_and_says_something_else,
-    what_is_said_of_a_version_that_was_denied
+    what_is_said_of_a_version_that_was_denied, a_denied_code_wherever_it_stands, what_names_it_goes_with_its_dependents
 }
 
 const SETTINGS: &[(&str, &str)] = &[(
@@ -444,4 +444,100 @@ async fn what_is_said_of_a_version_that_was_denied(concord: &Concord) {
     // Once it is denied no more.
     system.store(&but_for(&who, &[], &json!({"type": "deny", "class": class(&["Goal"])}))).await;
     reader.get(&then).await.expect(200);
+}
+
+/// A denial by code reaches data that says the code in any element in which codes say what it is about, and what it contains.
+async fn a_denied_code_wherever_it_stands(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, reader) = (concord.system(), concord.user("Practitioner/gp-elsewhere"));
+    let code = json!({"coding": [{"system": "urn:kinds", "code": "zebra"}]});
+    let subject = json!({"reference": "Patient/amina"});
+    let inside =
+        |resource_type: &str| json!([{"resourceType": resource_type, "id": "in", "code": code, "subject": subject}]);
+    let prescription = json!({"resourceType": "MedicationRequest", "status": "active", "intent": "order", "subject": subject,
+        "medicationCodeableConcept": {"text": "x"}});
+    let mut medicine =
+        with(prescription.clone(), "contained", json!([{"resourceType": "Medication", "id": "in", "code": code}]));
+    medicine.as_object_mut().expect("an object").shift_remove("medicationCodeableConcept");
+    let order = json!({"resourceType": "ServiceRequest", "status": "active", "intent": "order", "subject": subject});
+    let letter = json!({"resourceType": "DocumentReference", "status": "current", "subject": subject,
+        "content": [{"attachment": {"title": "x"}}]});
+    let reading = people::blood_pressure("amina", 120);
+    let about = with(reading.clone(), "focus", json!([{"reference": "#in"}]));
+    let all = [
+        with(medicine, "medicationReference", json!({"reference": "#in"})),
+        with(prescription.clone(), "reasonCode", json!([code])),
+        with(prescription, "dosageInstruction", json!([{"asNeededCodeableConcept": code}])),
+        with(order, "reasonCode", json!([code])),
+        with(letter, "context", json!({"event": [code]})),
+        with(about, "contained", inside("Condition")),
+        with(reading.clone(), "extension", json!([{"url": "urn:x", "valueCodeableConcept": code}])),
+    ];
+    let denied = json!({"type": "deny", "code": [code]});
+    system.store(&but_for(&json!({"reference": "Practitioner/gp-elsewhere"}), &[], &denied)).await;
+    for resource in all {
+        let place = format!("{}/{}", text(&resource, "/resourceType"), system.create(&resource).await);
+        assert!(!shown(&reader, &place).await, "{resource}");
+        // Also by an older version that said it.
+        let mut without = resource.clone();
+        for member in ["contained", "reasonCode", "dosageInstruction", "context", "extension", "focus"] {
+            without.as_object_mut().expect("an object").shift_remove(member);
+        }
+        if without.get("medicationReference").is_some() {
+            continue;
+        }
+        let (_, id) = place.split_once('/').expect("a place");
+        system.store(&with(without, "id", json!(id))).await;
+        reader.get(&place).await.expect(200);
+        reader.get(&format!("{place}/_history/1")).await.expect(404);
+    }
+    let how = with(reading, "interpretation", json!([code]));
+    let place = format!("Observation/{}", system.create(&how).await);
+    assert!(shown(&reader, &place).await, "how a value is judged is not what it is of");
+}
+
+/// A denial of what depends on something reaches what names it in any element of type Reference, in extensions, answers and contained
+/// resources.
+async fn what_names_it_goes_with_its_dependents(concord: &Concord) {
+    let [asthma, ..] = thread(concord).await;
+    let (system, reader) = (concord.system(), concord.user("Practitioner/gp-elsewhere"));
+    let subject = json!({"reference": "Patient/amina"});
+    let named = json!({"reference": asthma});
+    let reading = people::blood_pressure("amina", 120);
+    let answers = json!({"resourceType": "QuestionnaireResponse", "status": "completed", "subject": subject,
+        "item": [{"linkId": "1", "answer": [{"valueReference": named}]}]});
+    let procedure = json!([{"resourceType": "Procedure", "id": "in", "status": "completed", "subject": subject,
+        "reasonReference": [named]}]);
+    let mut places = vec![
+        format!("QuestionnaireResponse/{}", system.create(&answers).await),
+        format!(
+            "Observation/{}",
+            system
+                .create(&with(reading.clone(), "extension", json!([{"url": "urn:x", "valueReference": named}])))
+                .await
+        ),
+        format!(
+            "Observation/{}",
+            system
+                .create(&with(with(reading.clone(), "focus", json!([{"reference": "#in"}])), "contained", procedure))
+                .await
+        ),
+    ];
+    for (_, resource) in naming(&asthma) {
+        system.store(&resource).await;
+        places.push(format!("{}/{}", text(&resource, "/resourceType"), text(&resource, "/id")));
+    }
+    let other = format!("Observation/{}", system.create(&reading).await);
+    let who = json!({"reference": "Practitioner/gp-elsewhere"});
+    for meaning in ["dependents", "related"] {
+        system.store(&but_for(&who, &[], &data(meaning, &asthma))).await;
+        for place in &places {
+            assert!(!shown(&reader, place).await, "{meaning} {place}");
+        }
+        assert!(shown(&reader, &other).await);
+    }
+    system.store(&but_for(&who, &[], &data("instance", &asthma))).await;
+    for place in &places {
+        assert!(shown(&reader, place).await, "{place}");
+    }
 }

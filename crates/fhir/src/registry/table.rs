@@ -250,7 +250,8 @@ mod tests {
     #[test]
     fn no_two_names_share_a_number() {
         // Stores keep rows of their own under this name.
-        let mut names = BTreeMap::from([(ParameterId::of("_record"), "_record".to_owned())]);
+        let own = ["_record", "_:code", "_:name"];
+        let mut names: BTreeMap<_, _> = own.into_iter().map(|name| (ParameterId::of(name), name.to_owned())).collect();
         let everything = ResourceType::all()
             .flat_map(|resource_type| parameters(resource_type).filter(|parameter| parameter.resource_type.is_some()));
         for parameter in everything.chain(&PARAMETERS.everywhere) {
