@@ -2,6 +2,7 @@
 //! their answers, lists, and who vouches for it. Who may not know of it is answered as if none of it were there.
 
 use concord_api::auth::development::TokenRequest;
+use concord_api::command::reindex::{self, ReindexArgs};
 use concord_tests::client::{Method, text};
 use concord_tests::people::{self, with};
 use concord_tests::{App, Concord, on_both};
@@ -11,7 +12,8 @@ on_both! {
     with super::SETTINGS;
     the_content_of_a_letter, hundreds_of_denials_are_as_few, to_an_app_of_others, what_is_said_about_it, a_carer_reads_no_comment_on_it,
     who_wrote_it_reads_what_is_said_about_it, what_names_it_and_says_something_else,
-    what_is_said_of_a_version_that_was_denied, a_denied_code_wherever_it_stands, what_names_it_goes_with_its_dependents
+    what_is_said_of_a_version_that_was_denied, a_denied_code_wherever_it_stands, what_names_it_goes_with_its_dependents,
+    a_denial_is_one_of_its_own_record, nothing_is_found_by_what_goes_with_a_name
 }
 
 const SETTINGS: &[(&str, &str)] = &[(
@@ -528,9 +530,16 @@ async fn what_names_it_goes_with_its_dependents(concord: &Concord) {
         places.push(format!("{}/{}", text(&resource, "/resourceType"), text(&resource, "/id")));
     }
     let other = format!("Observation/{}", system.create(&reading).await);
+    let about = format!("Observation/{}", system.create(&with(reading.clone(), "focus", json!([named]))).await);
+    let report = json!({"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "x"}, "subject": subject,
+        "result": [{"reference": about}]});
+    system.create(&report).await;
     let who = json!({"reference": "Practitioner/gp-elsewhere"});
     for meaning in ["dependents", "related"] {
         system.store(&but_for(&who, &[], &data(meaning, &asthma))).await;
+        for search in ["DiagnosticReport?result.code=85354-9", "DiagnosticReport?patient=amina&result.code=85354-9"] {
+            assert!(reader.get(search).await.expect(200).matches().is_empty(), "{search} leads through what is hidden");
+        }
         for place in &places {
             assert!(!shown(&reader, place).await, "{meaning} {place}");
         }
@@ -540,4 +549,108 @@ async fn what_names_it_goes_with_its_dependents(concord: &Concord) {
     for place in &places {
         assert!(shown(&reader, place).await, "{place}");
     }
+}
+
+/// What the record of another patient says, and what is in nobody's, names what is denied in one: a read says so, and a search of one
+/// record, of several or of all says the same.
+async fn a_denial_is_one_of_its_own_record(concord: &Concord) {
+    let [asthma, ..] = thread(concord).await;
+    let (system, reader) = (concord.system(), concord.user("Practitioner/gp-elsewhere"));
+    let named = json!([{"reference": asthma, "display": "zebra"}]);
+    for patient in ["amina", "callum"] {
+        let reading = with(with(people::blood_pressure(patient, 120), "id", json!(patient)), "focus", named.clone());
+        system.store(&reading).await;
+    }
+    let shared = json!({"resourceType": "Organization", "id": "shared", "name": "x",
+        "extension": [{"url": "urn:x", "valueReference": named[0]}]});
+    system.store(&shared).await;
+    let callums = people::consent("active", "Practitioner/gp-elsewhere", &["access"], &["Observation"]);
+    let callums = with(with(callums, "id", json!("callums")), "patient", json!({"reference": "Patient/callum"}));
+    system.store(&callums).await;
+    let who = json!({"reference": "Practitioner/gp-elsewhere"});
+    system.store(&but_for(&who, &[], &data("instance", &asthma))).await;
+    for (place, is_named) in [("Observation/amina", false), ("Observation/callum", true), ("Organization/shared", true)]
+    {
+        let (of_type, id) = place.split_once('/').expect("a place");
+        for way in [place.to_owned(), format!("{of_type}?_id={id}"), format!("{of_type}/_history?_count=500")] {
+            let told = reader.get(&way).await.expect(200).json();
+            let entries = told["entry"].as_array().cloned().unwrap_or_else(|| vec![json!({"resource": told})]);
+            let shown = entries.iter().find(|entry| entry["resource"]["id"] == id);
+            let shown = shown.unwrap_or_else(|| panic!("{way}: {told}")).to_string();
+            assert_eq!(shown.contains("zebra"), is_named, "{way}: {shown}");
+        }
+    }
+    for (search, wanted) in [
+        ("Observation?patient=amina&", vec![]),
+        ("Observation?patient=callum&", vec!["callum"]),
+        ("Observation?", vec!["callum"]),
+    ] {
+        for test in
+            [format!("focus={asthma}"), format!("focus={asthma},Condition/none"), "focus:missing=false".to_owned()]
+        {
+            let found = reader.get(&format!("{search}{test}")).await.expect(200).ids();
+            assert_eq!(found, wanted, "{search}{test}");
+        }
+    }
+}
+
+/// Nothing is found, or put in an order, by what is left out with a name: neither by R4's parameters nor by those that operators add.
+async fn nothing_is_found_by_what_goes_with_a_name(concord: &Concord) {
+    let [asthma, ..] = thread(concord).await;
+    let (system, reader) = (concord.system(), concord.user("Practitioner/gp-elsewhere"));
+    for (code, kind, expression) in [
+        ("shown-as", "string", "MedicationRequest.reasonReference.display"),
+        ("named", "reference", "MedicationRequest.reasonReference"),
+        ("known-as", "token", "MedicationRequest.reasonReference.identifier"),
+        ("used-as", "token", "Encounter.diagnosis.use"),
+        ("ranked", "number", "Encounter.diagnosis.rank"),
+        ("in-class", "token", "Encounter.class"),
+    ] {
+        let base = expression.split('.').next().expect("a type");
+        let definition = json!({"resourceType": "SearchParameter", "id": code, "url": format!("http://example.org/{code}"),
+            "name": code, "status": "active", "description": "x", "code": code, "base": [base], "type": kind, "expression": expression});
+        system.store(&definition).await;
+    }
+    reindex::run(&ReindexArgs::default(), &concord.config, concord.clock.clone()).await.expect("an index");
+    let subject = json!({"reference": "Patient/amina"});
+    let named = json!({"reference": asthma, "display": "zebra", "identifier": {"system": "urn:s", "value": "zz"}});
+    for resource in [
+        json!({"resourceType": "MedicationRequest", "id": "inhaler", "status": "active", "intent": "order", "subject": subject,
+            "medicationCodeableConcept": {"text": "salbutamol"}, "reasonReference": [named]}),
+        json!({"resourceType": "Encounter", "id": "visit", "status": "finished", "class": {"code": "AMB"}, "subject": subject,
+            "diagnosis": [{"condition": named, "use": {"coding": [{"code": "AD"}]}, "rank": 3}]}),
+        json!({"resourceType": "DocumentReference", "id": "old", "status": "current", "subject": subject,
+            "content": [{"attachment": {"title": "x"}}]}),
+        json!({"resourceType": "DocumentReference", "id": "new", "status": "current", "subject": subject,
+            "content": [{"attachment": {"title": "x"}}],
+            "relatesTo": [{"code": "replaces", "target": {"reference": "DocumentReference/old"}}]}),
+    ] {
+        system.store(&resource).await;
+    }
+    let who = json!({"reference": "Practitioner/gp-elsewhere"});
+    let mut denied = data("instance", &asthma);
+    let questions = [
+        ("MedicationRequest?shown-as=ZEB", 1),
+        ("MedicationRequest?known-as=zz", 1),
+        ("MedicationRequest?named:missing=false", 1),
+        ("MedicationRequest?named:identifier=urn:s|zz", 1),
+        ("Encounter?used-as=AD", 1),
+        ("Encounter?ranked=3", 1),
+        ("Encounter?_sort=-ranked", 1),
+        ("DocumentReference?relation=replaces", 1),
+    ];
+    let count = async |search: &str| {
+        let found = reader.get(search).header("prefer", "handling=strict").await.expect(200).matches();
+        found.iter().filter(|one| one["id"] != "old").count()
+    };
+    system.store(&but_for(&who, &[], &json!({"type": "deny", "class": class(&["Goal"])}))).await;
+    for (search, wanted) in questions {
+        assert_eq!(count(search).await, wanted, "{search}");
+    }
+    denied["data"].as_array_mut().expect("a list").push(data("instance", "DocumentReference/old")["data"][0].clone());
+    system.store(&but_for(&who, &[], &denied)).await;
+    for (search, _) in questions {
+        assert_eq!(count(search).await, 0, "{search}");
+    }
+    assert_eq!(count("Encounter?in-class=AMB").await, 1, "that says nothing of names");
 }

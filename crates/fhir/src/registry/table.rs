@@ -129,17 +129,6 @@ pub(crate) fn is_taken(id: ParameterId) -> bool {
     TAKEN.contains(&id)
 }
 
-/// Whether that is the number of a parameter of type reference, or of the identifiers of one.
-#[must_use]
-pub fn is_of_references(id: ParameterId) -> bool {
-    static ALL: LazyLock<HashSet<ParameterId>> = LazyLock::new(|| {
-        let all = PARAMETERS.types.iter().flat_map(|of| &of.parameters).chain(&PARAMETERS.everywhere);
-        let of_references = all.filter(|parameter| parameter.kind == Kind::Reference);
-        of_references.flat_map(|parameter| [parameter.id, parameter.identifier_id()]).collect()
-    });
-    ALL.contains(&id)
-}
-
 /// One part of a composite, `code=path`.
 fn component_of(text: &str) -> Option<Component> {
     let (code, path) = text.split_once('=')?;

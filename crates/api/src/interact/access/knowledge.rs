@@ -1,7 +1,7 @@
 //! What a caller may know is there. Who may not know of something is answered, and finds in their own log, what they would
 //! if it were not there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use concord_consent::caller::Actor;
@@ -139,10 +139,23 @@ pub(crate) fn disclose(
     versions: &[(Rows, &Version)],
     asked: &[String],
 ) -> Result<(), ApiError> {
+    disclose_found(session, versions, asked, &HashSet::new())
+}
+
+/// The same where some of it, by these keys, was found only by what is kept from the patients whom that is about.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn disclose_found(
+    session: &mut Session<'_, '_>,
+    versions: &[(Rows, &Version)],
+    asked: &[String],
+    by_kept: &HashSet<i64>,
+) -> Result<(), ApiError> {
     let mut patients: BTreeMap<i64, bool> = BTreeMap::new();
     for (rows, version) in versions {
         for key in session.transaction.patients_of(*rows, version)? {
-            *patients.entry(key).or_insert(true) &= review::is_kept(version);
+            *patients.entry(key).or_insert(true) &= by_kept.contains(&version.key) || review::is_kept(version);
         }
     }
     let (own, known) = match asked {

@@ -37,4 +37,4 @@ pub(crate) use decision::{
     decide_search, facts_about, findable, for_type, given_by, guard, issues, only_record, require_scope, unbounded,
 };
 pub(crate) use facts::own_record;
-pub(crate) use knowledge::{disclose, patient_read, reads_patient, record_known, records_of};
+pub(crate) use knowledge::{disclose, disclose_found, patient_read, reads_patient, record_known, records_of};
