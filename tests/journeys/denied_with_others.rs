@@ -2,6 +2,7 @@
 //! their answers, lists, and who vouches for it. Who may not know of it is answered as if none of it were there.
 
 use concord_api::auth::development::TokenRequest;
+use concord_api::command::reindex::{self, ReindexArgs};
 use concord_tests::client::{Method, text};
 use concord_tests::people::{self, with};
 use concord_tests::{App, Concord, on_both};
@@ -11,7 +12,9 @@ on_both! {
     with super::SETTINGS;
     the_content_of_a_letter, hundreds_of_denials_are_as_few, to_an_app_of_others, what_is_said_about_it, a_carer_reads_no_comment_on_it,
     who_wrote_it_reads_what_is_said_about_it, what_names_it_and_says_something_else,
-    what_is_said_of_a_version_that_was_denied, what_only_a_version_that_was_denied_showed
+    what_is_said_of_a_version_that_was_denied, what_only_a_version_that_was_denied_showed,
+    a_denied_code_wherever_it_stands, what_names_it_goes_with_its_dependents,
+    a_denial_is_one_of_its_own_record, nothing_is_found_by_what_goes_with_a_name
 }
 
 const SETTINGS: &[(&str, &str)] = &[(
@@ -489,4 +492,211 @@ async fn what_only_a_version_that_was_denied_showed(concord: &Concord) {
     for content in [&first, &both, &second, &gone] {
         assert!(shown(&reader, content).await, "{content}");
     }
+}
+
+/// A denial by code reaches data that says the code in any element in which codes say what it is about, and what it contains.
+async fn a_denied_code_wherever_it_stands(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, reader) = (concord.system(), concord.user("Practitioner/gp-elsewhere"));
+    let code = json!({"coding": [{"system": "urn:kinds", "code": "zebra"}]});
+    let subject = json!({"reference": "Patient/amina"});
+    let inside =
+        |resource_type: &str| json!([{"resourceType": resource_type, "id": "in", "code": code, "subject": subject}]);
+    let prescription = json!({"resourceType": "MedicationRequest", "status": "active", "intent": "order", "subject": subject,
+        "medicationCodeableConcept": {"text": "x"}});
+    let mut medicine =
+        with(prescription.clone(), "contained", json!([{"resourceType": "Medication", "id": "in", "code": code}]));
+    medicine.as_object_mut().expect("an object").shift_remove("medicationCodeableConcept");
+    let order = json!({"resourceType": "ServiceRequest", "status": "active", "intent": "order", "subject": subject});
+    let letter = json!({"resourceType": "DocumentReference", "status": "current", "subject": subject,
+        "content": [{"attachment": {"title": "x"}}]});
+    let reading = people::blood_pressure("amina", 120);
+    let about = with(reading.clone(), "focus", json!([{"reference": "#in"}]));
+    let all = [
+        with(medicine, "medicationReference", json!({"reference": "#in"})),
+        with(prescription.clone(), "reasonCode", json!([code])),
+        with(prescription, "dosageInstruction", json!([{"asNeededCodeableConcept": code}])),
+        with(order, "reasonCode", json!([code])),
+        with(letter, "context", json!({"event": [code]})),
+        with(about, "contained", inside("Condition")),
+        with(reading.clone(), "extension", json!([{"url": "urn:x", "valueCodeableConcept": code}])),
+    ];
+    let denied = json!({"type": "deny", "code": [code]});
+    system.store(&but_for(&json!({"reference": "Practitioner/gp-elsewhere"}), &[], &denied)).await;
+    for resource in all {
+        let place = format!("{}/{}", text(&resource, "/resourceType"), system.create(&resource).await);
+        assert!(!shown(&reader, &place).await, "{resource}");
+        // Also by an older version that said it.
+        let mut without = resource.clone();
+        for member in ["contained", "reasonCode", "dosageInstruction", "context", "extension", "focus"] {
+            without.as_object_mut().expect("an object").shift_remove(member);
+        }
+        if without.get("medicationReference").is_some() {
+            continue;
+        }
+        let (_, id) = place.split_once('/').expect("a place");
+        system.store(&with(without, "id", json!(id))).await;
+        reader.get(&place).await.expect(200);
+        reader.get(&format!("{place}/_history/1")).await.expect(404);
+    }
+    let how = with(reading, "interpretation", json!([code]));
+    let place = format!("Observation/{}", system.create(&how).await);
+    assert!(shown(&reader, &place).await, "how a value is judged is not what it is of");
+}
+
+/// A denial of what depends on something reaches what names it in any element of type Reference, in extensions, answers and contained
+/// resources.
+async fn what_names_it_goes_with_its_dependents(concord: &Concord) {
+    let [asthma, ..] = thread(concord).await;
+    let (system, reader) = (concord.system(), concord.user("Practitioner/gp-elsewhere"));
+    let subject = json!({"reference": "Patient/amina"});
+    let named = json!({"reference": asthma});
+    let reading = people::blood_pressure("amina", 120);
+    let answers = json!({"resourceType": "QuestionnaireResponse", "status": "completed", "subject": subject,
+        "item": [{"linkId": "1", "answer": [{"valueReference": named}]}]});
+    let procedure = json!([{"resourceType": "Procedure", "id": "in", "status": "completed", "subject": subject,
+        "reasonReference": [named]}]);
+    let mut places = vec![
+        format!("QuestionnaireResponse/{}", system.create(&answers).await),
+        format!(
+            "Observation/{}",
+            system
+                .create(&with(reading.clone(), "extension", json!([{"url": "urn:x", "valueReference": named}])))
+                .await
+        ),
+        format!(
+            "Observation/{}",
+            system
+                .create(&with(with(reading.clone(), "focus", json!([{"reference": "#in"}])), "contained", procedure))
+                .await
+        ),
+    ];
+    for (_, resource) in naming(&asthma) {
+        system.store(&resource).await;
+        places.push(format!("{}/{}", text(&resource, "/resourceType"), text(&resource, "/id")));
+    }
+    let other = format!("Observation/{}", system.create(&reading).await);
+    let about = format!("Observation/{}", system.create(&with(reading.clone(), "focus", json!([named]))).await);
+    let report = json!({"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "x"}, "subject": subject,
+        "result": [{"reference": about}]});
+    system.create(&report).await;
+    let who = json!({"reference": "Practitioner/gp-elsewhere"});
+    for meaning in ["dependents", "related"] {
+        system.store(&but_for(&who, &[], &data(meaning, &asthma))).await;
+        for search in ["DiagnosticReport?result.code=85354-9", "DiagnosticReport?patient=amina&result.code=85354-9"] {
+            assert!(reader.get(search).await.expect(200).matches().is_empty(), "{search} leads through what is hidden");
+        }
+        for place in &places {
+            assert!(!shown(&reader, place).await, "{meaning} {place}");
+        }
+        assert!(shown(&reader, &other).await);
+    }
+    system.store(&but_for(&who, &[], &data("instance", &asthma))).await;
+    for place in &places {
+        assert!(shown(&reader, place).await, "{place}");
+    }
+}
+
+/// What the record of another patient says, and what is in nobody's, names what is denied in one: a read says so, and a search of one
+/// record, of several or of all says the same.
+async fn a_denial_is_one_of_its_own_record(concord: &Concord) {
+    let [asthma, ..] = thread(concord).await;
+    let (system, reader) = (concord.system(), concord.user("Practitioner/gp-elsewhere"));
+    let named = json!([{"reference": asthma, "display": "zebra"}]);
+    for patient in ["amina", "callum"] {
+        let reading = with(with(people::blood_pressure(patient, 120), "id", json!(patient)), "focus", named.clone());
+        system.store(&reading).await;
+    }
+    let shared = json!({"resourceType": "Organization", "id": "shared", "name": "x",
+        "extension": [{"url": "urn:x", "valueReference": named[0]}]});
+    system.store(&shared).await;
+    let callums = people::consent("active", "Practitioner/gp-elsewhere", &["access"], &["Observation"]);
+    let callums = with(with(callums, "id", json!("callums")), "patient", json!({"reference": "Patient/callum"}));
+    system.store(&callums).await;
+    let who = json!({"reference": "Practitioner/gp-elsewhere"});
+    system.store(&but_for(&who, &[], &data("instance", &asthma))).await;
+    for (place, is_named) in [("Observation/amina", false), ("Observation/callum", true), ("Organization/shared", true)]
+    {
+        let (of_type, id) = place.split_once('/').expect("a place");
+        for way in [place.to_owned(), format!("{of_type}?_id={id}"), format!("{of_type}/_history?_count=500")] {
+            let told = reader.get(&way).await.expect(200).json();
+            let entries = told["entry"].as_array().cloned().unwrap_or_else(|| vec![json!({"resource": told})]);
+            let shown = entries.iter().find(|entry| entry["resource"]["id"] == id);
+            let shown = shown.unwrap_or_else(|| panic!("{way}: {told}")).to_string();
+            assert_eq!(shown.contains("zebra"), is_named, "{way}: {shown}");
+        }
+    }
+    for (search, wanted) in [
+        ("Observation?patient=amina&", vec![]),
+        ("Observation?patient=callum&", vec!["callum"]),
+        ("Observation?", vec!["callum"]),
+    ] {
+        for test in
+            [format!("focus={asthma}"), format!("focus={asthma},Condition/none"), "focus:missing=false".to_owned()]
+        {
+            let found = reader.get(&format!("{search}{test}")).await.expect(200).ids();
+            assert_eq!(found, wanted, "{search}{test}");
+        }
+    }
+}
+
+/// Nothing is found, or put in an order, by what is left out with a name: neither by R4's parameters nor by those that operators add.
+async fn nothing_is_found_by_what_goes_with_a_name(concord: &Concord) {
+    let [asthma, ..] = thread(concord).await;
+    let (system, reader) = (concord.system(), concord.user("Practitioner/gp-elsewhere"));
+    for (code, kind, expression) in [
+        ("shown-as", "string", "MedicationRequest.reasonReference.display"),
+        ("named", "reference", "MedicationRequest.reasonReference"),
+        ("known-as", "token", "MedicationRequest.reasonReference.identifier"),
+        ("used-as", "token", "Encounter.diagnosis.use"),
+        ("ranked", "number", "Encounter.diagnosis.rank"),
+        ("in-class", "token", "Encounter.class"),
+    ] {
+        let base = expression.split('.').next().expect("a type");
+        let definition = json!({"resourceType": "SearchParameter", "id": code, "url": format!("http://example.org/{code}"),
+            "name": code, "status": "active", "description": "x", "code": code, "base": [base], "type": kind, "expression": expression});
+        system.store(&definition).await;
+    }
+    reindex::run(&ReindexArgs::default(), &concord.config, concord.clock.clone()).await.expect("an index");
+    let subject = json!({"reference": "Patient/amina"});
+    let named = json!({"reference": asthma, "display": "zebra", "identifier": {"system": "urn:s", "value": "zz"}});
+    for resource in [
+        json!({"resourceType": "MedicationRequest", "id": "inhaler", "status": "active", "intent": "order", "subject": subject,
+            "medicationCodeableConcept": {"text": "salbutamol"}, "reasonReference": [named]}),
+        json!({"resourceType": "Encounter", "id": "visit", "status": "finished", "class": {"code": "AMB"}, "subject": subject,
+            "diagnosis": [{"condition": named, "use": {"coding": [{"code": "AD"}]}, "rank": 3}]}),
+        json!({"resourceType": "DocumentReference", "id": "old", "status": "current", "subject": subject,
+            "content": [{"attachment": {"title": "x"}}]}),
+        json!({"resourceType": "DocumentReference", "id": "new", "status": "current", "subject": subject,
+            "content": [{"attachment": {"title": "x"}}],
+            "relatesTo": [{"code": "replaces", "target": {"reference": "DocumentReference/old"}}]}),
+    ] {
+        system.store(&resource).await;
+    }
+    let who = json!({"reference": "Practitioner/gp-elsewhere"});
+    let mut denied = data("instance", &asthma);
+    let questions = [
+        ("MedicationRequest?shown-as=ZEB", 1),
+        ("MedicationRequest?known-as=zz", 1),
+        ("MedicationRequest?named:missing=false", 1),
+        ("MedicationRequest?named:identifier=urn:s|zz", 1),
+        ("Encounter?used-as=AD", 1),
+        ("Encounter?ranked=3", 1),
+        ("Encounter?_sort=-ranked", 1),
+        ("DocumentReference?relation=replaces", 1),
+    ];
+    let count = async |search: &str| {
+        let found = reader.get(search).header("prefer", "handling=strict").await.expect(200).matches();
+        found.iter().filter(|one| one["id"] != "old").count()
+    };
+    system.store(&but_for(&who, &[], &json!({"type": "deny", "class": class(&["Goal"])}))).await;
+    for (search, wanted) in questions {
+        assert_eq!(count(search).await, wanted, "{search}");
+    }
+    denied["data"].as_array_mut().expect("a list").push(data("instance", "DocumentReference/old")["data"][0].clone());
+    system.store(&but_for(&who, &[], &denied)).await;
+    for (search, _) in questions {
+        assert_eq!(count(search).await, 0, "{search}");
+    }
+    assert_eq!(count("Encounter?in-class=AMB").await, 1, "that says nothing of names");
 }

@@ -274,7 +274,8 @@ pub(crate) fn may_redact(only: Option<ResourceType>) -> bool {
 }
 
 /// Data that patients, their relations and their apps never see, and that not every professional may.
-pub(crate) fn hidden_from_patients() -> Predicate {
+#[must_use]
+pub fn hidden_from_patients() -> Predicate {
     Predicate::Entry(SECURITY, Test::Either([starts(NOT_FOR_PATIENTS), own()].into()))
 }
 

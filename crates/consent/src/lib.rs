@@ -55,7 +55,7 @@ pub mod who;
 pub use authorship::may_change;
 pub use combine::TOO_MUCH;
 pub use decide::decide;
-pub use label::{OWN_SYSTEM, hides_from_patients, raises};
+pub use label::{OWN_SYSTEM, hidden_from_patients, hides_from_patients, raises};
 pub use patient_side::legal_basis;
 pub use professional::{REVIEW_TASK, changed_in_office};
 pub use who::who_can_see;

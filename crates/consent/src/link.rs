@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use concord_fhir::index::ParameterId;
+use concord_fhir::index::{OTHER_NAME, ParameterId};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{Kind, PatientCompartment, ResourceType, parameters, patient_compartment};
 
@@ -78,7 +78,14 @@ pub(crate) fn may_be_written_by(name: &str, only: Option<ResourceType>) -> Predi
     written_by(std::iter::once(name)).or(says_so).or(unknown)
 }
 
-/// What refers to one of these resources of one type in any element that the index knows.
+/// What refers to one of these resources where no search parameter looks: in an extension, in what it contains, or in an
+/// element that has none.
+pub(crate) fn names_otherwise(references: &[&str]) -> Predicate {
+    let tests: Arc<[Test]> = references.iter().map(|reference| Test::Is((*reference).to_owned())).collect();
+    Predicate::Entry(OTHER_NAME, Test::Either(tests))
+}
+
+/// What refers to one of these resources of one type in any element that has a search parameter.
 pub(crate) fn refers_to(target: ResourceType, references: &[&str], only: Option<ResourceType>) -> Predicate {
     let tests: Arc<[Test]> = references.iter().map(|reference| Test::Is((*reference).to_owned())).collect();
     let links = LINKS.get(&target).map_or(&[][..], Vec::as_slice);

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_fhir::index::{OTHER_CODE, ParameterId, SEPARATOR};
+use concord_fhir::label::CODED;
 use concord_fhir::predicate::{Comparison, Predicate, Test};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::value::LONGEST_HALF;
@@ -41,30 +42,6 @@ impl ProvisionScope {
         ProvisionScope { least: self.least.and(other.least), most: self.most.and(other.most) }
     }
 }
-
-/// The types whose main codes are index entries, and the parameters that hold them.
-const CODED: [(&str, &[&str]); 20] = [
-    ("AllergyIntolerance", &["code"]),
-    ("Basic", &["code"]),
-    ("ChargeItem", &["code"]),
-    ("Composition", &["type", "category"]),
-    ("Condition", &["code"]),
-    ("DetectedIssue", &["code"]),
-    ("DeviceRequest", &["code"]),
-    ("DiagnosticReport", &["code", "category", "conclusion"]),
-    ("DocumentReference", &["type", "category"]),
-    ("Encounter", &["type", "reason-code"]),
-    ("FamilyMemberHistory", &["code"]),
-    ("Immunization", &["vaccine-code", "target-disease"]),
-    ("List", &["code"]),
-    ("MedicationAdministration", &["code"]),
-    ("MedicationDispense", &["code"]),
-    ("MedicationRequest", &["code"]),
-    ("MedicationStatement", &["code"]),
-    ("Observation", &["code", "value-concept", "component-code", "component-value-concept", "category"]),
-    ("Procedure", &["code", "category", "reason-code"]),
-    ("ServiceRequest", &["code", "category"]),
-];
 
 /// Types whose code may be in another resource, and the parameter that points at it.
 const CODED_ELSEWHERE: [(&str, &str); 4] = [
@@ -192,17 +169,22 @@ fn class(coding: &Coding) -> ProvisionScope {
     }
 }
 
-/// Resources with one of the codes. Whether a resource of a type without indexed codes, or a medication that is named by
-/// a reference, has one of them cannot be told.
+/// Resources with one of the codes: to a permit, in their main elements; to a denial, in every element in which codes count, wherever
+/// it stands. Whether a resource of a type without indexed codes, or a medication that is named by a reference, has one of
+/// them cannot be told.
 fn codes(codings: &[Coding], about: impl Fn(&str) -> bool) -> ProvisionScope {
     let tests: Arc<[Test]> = codings.iter().filter_map(code_test).collect();
     let mut least = Predicate::None;
     let mut elsewhere = Predicate::None;
+    let mut other = Predicate::None;
     if !tests.is_empty() {
         for (name, parameters) in CODED.iter().filter(|(name, _)| about(name)) {
             for parameter in *parameters {
                 least = least.or(entry(name, parameter, Test::Either(tests.clone())));
             }
+        }
+        if CODED.iter().any(|(name, _)| about(name)) {
+            other = Predicate::Entry(OTHER_CODE, Test::Either(tests.clone()));
         }
         for (name, parameter) in CODED_ELSEWHERE.iter().filter(|(name, _)| about(name)) {
             elsewhere = elsewhere.or(entry(name, parameter, Test::Present));
@@ -211,7 +193,7 @@ fn codes(codings: &[Coding], about: impl Fn(&str) -> bool) -> ProvisionScope {
     let vague = codings.iter().any(|coding| code_test(coding).is_none());
     let most = match vague {
         true => Predicate::All,
-        false => least.clone().or(elsewhere).or(other_types(CODED.iter().map(|(name, _)| *name))),
+        false => least.clone().or(other).or(elsewhere).or(other_types(CODED.iter().map(|(name, _)| *name))),
     };
     ProvisionScope { least, most }
 }
@@ -270,13 +252,15 @@ fn milliseconds(moment: i64) -> f64 {
 const COURSES: [&str; 3] = ["CarePlan", "Encounter", "EpisodeOfCare"];
 
 /// Data by its connection to a resource (R4 value set `consent-data-meaning`): it, it and what it refers to, it and what
-/// refers to it, what it wrote. What a resource refers to is a fact; without it, it cannot be told.
+/// refers to it, what it wrote. What a resource refers to is a fact; without it, it cannot be told. To a permit, what refers to it
+/// does so in an element that has a search parameter; to a denial, in any, wherever it stands.
 fn data_point(point: &DataPoint, reading: &ProvisionContext<'_>) -> ProvisionScope {
     let Target::Local(local) = &point.reference else { return ProvisionScope::unknown() };
     let (Some(itself), Some(target)) = (link::itself(local), link::target_type(local)) else {
         return ProvisionScope::unknown();
     };
     let dependents = || itself.clone().or(link::refers_to(target, &[local.as_str()], reading.only));
+    let all_dependents = || dependents().or(link::names_otherwise(&[local.as_str()]));
     match point.meaning.as_str() {
         "instance" => ProvisionScope::exact(itself),
         "related" => {
@@ -285,11 +269,11 @@ fn data_point(point: &DataPoint, reading: &ProvisionContext<'_>) -> ProvisionSco
             };
             let named = known.refers_to.iter().filter_map(|one| link::itself(one));
             let related = named.fold(itself.clone(), Predicate::or);
-            let either_way = related.clone().or(dependents());
-            let least = if COURSES.contains(&target.name()) { either_way.clone() } else { related };
-            ProvisionScope { least, most: either_way }
+            let least =
+                if COURSES.contains(&target.name()) { related.clone().or(dependents()) } else { related.clone() };
+            ProvisionScope { least, most: related.or(all_dependents()) }
         }
-        "dependents" => ProvisionScope::exact(dependents()),
+        "dependents" => ProvisionScope { least: dependents(), most: all_dependents() },
         "authoredby" => {
             let least = link::written_by(std::iter::once(local.as_str()));
             ProvisionScope { least, most: link::may_be_written_by(local, reading.only) }

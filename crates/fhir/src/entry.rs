@@ -28,6 +28,13 @@ impl ParameterId {
     }
 }
 
+/// The rows of codes that count in a decision and that no parameter of main codes has, as tokens; nobody searches by them.
+pub const OTHER_CODE: ParameterId = ParameterId::of("_:code");
+
+/// The rows of resources that a resource names where no search parameter for references to them looks, as `Type/id`; nobody
+/// searches by them.
+pub const OTHER_NAME: ParameterId = ParameterId::of("_:name");
+
 /// Separates the two halves of a key. FHIR strings may not contain it (R4 "Data Types", string).
 pub const SEPARATOR: char = '\u{1f}';
 

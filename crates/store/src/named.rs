@@ -36,7 +36,7 @@ use concord_fhir::json::Value;
 use concord_fhir::literal::Literal;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
-use diesel::sql_types::{SmallInt, Text};
+use diesel::sql_types::{BigInt, SmallInt, Text};
 
 use crate::error::StoreError;
 use crate::lower::Rows;
@@ -390,6 +390,17 @@ pub(crate) fn having(parameter: ParameterId, key: &str, resource_type: Option<Re
         .sql(")")
 }
 
+/// A resource that is among those that were asked for.
+#[derive(Debug)]
+pub struct NamedIn {
+    /// Its type.
+    pub resource_type: ResourceType,
+    /// Its logical id.
+    pub id: String,
+    /// The key of the record that it is in; none where it is in several.
+    pub record: Option<i64>,
+}
+
 impl Transaction<'_> {
     /// What a caller names, deleted or not. With `lock`, no other transaction can replace it until this one ends.
     ///
@@ -447,7 +458,8 @@ impl Transaction<'_> {
         Ok(permitted.then(|| Permitted { row: Row::of(head), found: () }))
     }
 
-    /// Which of these there are among what a predicate means, deleted or not: for what is taken out of an answer, and told to
+    /// Which of these there are among what a predicate means, deleted or not, each with the key of the record that it is in, or
+    /// none where it is in several: for what is taken out of an answer, and told to
     /// nobody.
     ///
     /// # Errors
@@ -456,7 +468,7 @@ impl Transaction<'_> {
         &mut self,
         names: &[(ResourceType, String)],
         predicate: &Predicate,
-    ) -> Result<Vec<(ResourceType, String)>, StoreError> {
+    ) -> Result<Vec<NamedIn>, StoreError> {
         let meant = self.lowered(Rows::Current, predicate, |lowering| lowering.condition(predicate))?;
         let mut found = Vec::new();
         for some in names.chunks(NAMES_AT_ONCE) {
@@ -464,15 +476,22 @@ impl Transaction<'_> {
             for (resource_type, id) in some {
                 by_type.entry(resource_type.number()).or_default().push(id);
             }
-            let mut sql = Sql::new("SELECT r.type, r.id FROM resource r WHERE (1 = 0");
+            let mut sql = Sql::new("SELECT r.type, r.id, r.patient, r.patients FROM resource r WHERE (1 = 0");
             for (number, ids) in by_type {
                 sql = sql.sql(" OR (r.type = ").bind(number).sql(" AND r.id IN (NULL");
                 sql = ids.into_iter().fold(sql, |sql, id| sql.sql(", ").bind(id)).sql("))");
             }
             let sql = sql.sql(") AND ").append(meant.clone());
-            let ask = |own: &mut Self| own.rows_of_any_shape::<(SmallInt, Text), (i16, String)>(sql);
-            for (number, id) in self.asking(predicate, ask)? {
-                found.extend(ResourceType::from_number(number).map(|resource_type| (resource_type, id)));
+            let ask = |own: &mut Self| {
+                own.rows_of_any_shape::<(SmallInt, Text, BigInt, SmallInt), (i16, String, i64, i16)>(sql)
+            };
+            for (number, id, patient, patients) in self.asking(predicate, ask)? {
+                let record = (patients <= 1).then_some(patient);
+                found.extend(ResourceType::from_number(number).map(|resource_type| NamedIn {
+                    resource_type,
+                    id,
+                    record,
+                }));
             }
         }
         Ok(found)

@@ -1,7 +1,7 @@
 //! From a resource to its index entries, in one walk.
 
 use super::leaf::{followed, read_leaf};
-use super::{Entries, Entry, ParameterId, composite, derived, patients};
+use super::{Entries, Entry, ParameterId, composite, deciding, derived, patients};
 use crate::json::Value;
 use crate::label;
 use crate::registry::{Registry, ResourceType, Tree, composites, tree};
@@ -26,7 +26,8 @@ pub fn extract_under(base: &str, resource_type: ResourceType, id: &str, updated_
     let mut rows = walk.rows;
     composites(resource_type).for_each(|one| composite::rows(resource_type, one, value, base, &mut rows));
     derived::rows(resource_type, value, base, &mut rows);
-    let label::Links { sources, contents: shown, canonicals, labels } = label::links(value, id, base);
+    let (label::Links { sources, contents: shown, canonicals, labels }, said) = label::links_and_said(value, id, base);
+    deciding::rows(resource_type, &said, &mut rows);
     rows.extend(labels.into_iter().map(|key| Entry { parameter: SECURITY, key, low: None, high: None }));
     each_once(&mut rows);
     let patients = patients::of(resource_type, id, value, base);

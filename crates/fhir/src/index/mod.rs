@@ -2,6 +2,7 @@
 //! that both readings of a [`crate::predicate::Predicate`] see the same facts.
 
 mod composite;
+mod deciding;
 mod derived;
 mod extract;
 mod filing;
@@ -10,7 +11,7 @@ mod names;
 mod patients;
 mod references;
 
-pub use crate::entry::{Entries, Entry, ParameterId, SEPARATOR};
+pub use crate::entry::{Entries, Entry, OTHER_CODE, OTHER_NAME, ParameterId, SEPARATOR};
 pub use extract::{extract, extract_added, extract_under};
 pub use filing::{DoublyNamed, NumberedPatient, doubly_named_patients, filed, means_somebody, numbered_patients};
 pub use names::{Names, element};

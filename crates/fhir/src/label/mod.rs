@@ -3,6 +3,7 @@
 //! | question | module |
 //! |---|---|
 //! | which element hands labels on? | `elements` |
+//! | a code in which element says what the data is about? | `codes` |
 //! | what does a resource inherit labels from, and what from it? which labels has it inside? | `sources` |
 //! | what does it name by that, and what is it without some of those names? | `naming` |
 //! | which labels are understood? | `understood` |
@@ -10,6 +11,7 @@
 //!
 //! Nothing here reads or writes: the store asks it for each version that it stores.
 
+mod codes;
 mod elements;
 mod inherit;
 mod naming;
@@ -17,8 +19,9 @@ mod sources;
 mod understood;
 
 pub use crate::entry::Source;
+pub use codes::CODED;
 pub use elements::is_content;
 pub use inherit::{Member, effective_labels, hands_on, union};
-pub use naming::{leave_out, named};
-pub use sources::{Links, canonical_name, links, named_by_parties, sources};
+pub use naming::{is_of_names, leave_out, may_go_with_a_name, named};
+pub use sources::{Links, Said, canonical_name, links, links_and_said, named_by_parties, sources};
 pub use understood::{OWN_SYSTEM, is_understood};

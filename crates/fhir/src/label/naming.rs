@@ -2,12 +2,17 @@
 //! is named nowhere, with whatever stands beside its name. The same table decides both (`references.txt`): whom something is
 //! about, who did it and who gets it stays, and so does what hands nothing on, for the reason that is there.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use super::elements::Says;
 use super::sources::links;
+use crate::entry::ParameterId;
 use crate::json::{Object, Value};
 use crate::literal::{self, Literal};
-use crate::registry::ResourceType;
-use crate::schema::{ElementType, Primitive, Schema, Shape, TypeKind, r4};
+use crate::registry::path::{Path, Step};
+use crate::registry::{Kind, Parameter, ResourceType, is_taken, parameters};
+use crate::schema::{Element, ElementType, Primitive, Schema, Shape, TypeKind, choice, r4};
 use crate::schema::{links as addresses, narrative};
 
 /// The resources of this server that a resource names so, or shows, each once; with those that it holds.
@@ -30,6 +35,88 @@ pub fn leave_out(value: &mut Value<'_>, base: &str, gone: &dyn Fn(ResourceType, 
         walk.resource(object);
     }
     walk.count > 0
+}
+
+/// Whether what a search parameter of R4 finds may be left out with a name: then a resource that names what is not told of is found by
+/// none of its rows. Nothing of another parameter.
+#[must_use]
+pub fn is_of_names(id: ParameterId) -> Option<bool> {
+    static ALL: LazyLock<HashSet<ParameterId>> = LazyLock::new(|| {
+        let all = ResourceType::all().flat_map(|one| parameters(one).map(move |parameter| (one, parameter)));
+        all.filter(|(one, parameter)| may_go_with_a_name(*one, parameter))
+            .flat_map(|(_, parameter)| parameter.row_ids())
+            .collect()
+    });
+    let is_of_names = ALL.contains(&id);
+    (is_of_names || is_taken(id)).then_some(is_of_names)
+}
+
+/// The same of a parameter that somebody has added.
+#[must_use]
+pub fn may_go_with_a_name(resource_type: ResourceType, parameter: &Parameter) -> bool {
+    let goes = |steps: &mut dyn Iterator<Item = &Step>| ends_in_a_name(resource_type, steps);
+    let of_path = |path: &Path| goes(&mut path.steps.iter());
+    if parameter.kind == Kind::Reference || parameter.paths.iter().any(of_path) {
+        return true;
+    }
+    parameter.components.iter().any(|component| match component.from_resource {
+        true => of_path(&component.path),
+        false => parameter.elements.iter().any(|element| goes(&mut element.iter().chain(&component.path.steps))),
+    })
+}
+
+/// Whether these members lead into something that may be left out: a Reference, an attachment or an address, what cannot be without
+/// one, an extension, or another resource.
+fn ends_in_a_name(resource_type: ResourceType, steps: &mut dyn Iterator<Item = &Step>) -> bool {
+    let Some(mut shape) = r4().resource(resource_type) else { return true };
+    for step in steps {
+        let Some(found) = shape.member(&step.member) else { return true };
+        if found.beside || names(shape, found.element, found.of_type) {
+            return true;
+        }
+        match found.of_type.kind {
+            TypeKind::Primitive(_) => return false,
+            TypeKind::Resource => return true,
+            TypeKind::Shape(id) => match r4().shape(id) {
+                Some(next) if next.name != "Extension" && !cannot_be_without(next, &mut Vec::new()) => shape = next,
+                _ => return true,
+            },
+        }
+    }
+    false
+}
+
+/// Whether an element of that type may be a name that is left out.
+fn names(shape: &Shape, element: &Element, of_type: &ElementType) -> bool {
+    let says = match of_type.name.as_ref() {
+        "Reference" => Says::of(&shape.name, &element.name),
+        "Attachment" | "canonical" if element.is_choice => Says::of(&shape.name, &choice(&element.name, &of_type.name)),
+        "Attachment" | "canonical" => Says::of(&shape.name, &element.name),
+        _ if addresses::is_address(shape, element, of_type) => Says::Who,
+        _ => return false,
+    };
+    let may_be = |target: ResourceType| says.hands_on(target) || says.hands_back_to(target);
+    match of_type.targets.as_slice() {
+        [] => ResourceType::all().any(may_be),
+        targets => targets.iter().any(|target| may_be(*target)),
+    }
+}
+
+/// Whether what is of that shape goes with a name in it.
+fn cannot_be_without(shape: &'static Shape, seen: &mut Vec<&'static str>) -> bool {
+    if seen.contains(&shape.name.as_ref()) {
+        return false;
+    }
+    seen.push(&shape.name);
+    shape.elements.iter().filter(|element| element.min > 0).any(|element| {
+        element.types.iter().any(|of_type| {
+            let inside = match of_type.kind {
+                TypeKind::Shape(id) => r4().shape(id).is_some_and(|inside| cannot_be_without(inside, seen)),
+                _ => false,
+            };
+            inside || names(shape, element, of_type)
+        })
+    })
 }
 
 struct Walk<'a> {
@@ -172,7 +259,6 @@ fn is_empty(value: &Value<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::json::{self, Limits, parse};
-    use crate::schema::{Element, choice};
 
     const BASE: &str = "https://phr.example/fhir";
 
@@ -258,6 +344,48 @@ mod tests {
             r#"{"resourceType":"CarePlan","instantiatesUri":["http://x.example/a"]}"#
         );
         assert_eq!(without(text, "Condition/other"), text);
+    }
+
+    #[test]
+    fn what_is_found_in_a_part_that_goes_with_a_name_is_of_names() {
+        for name in [
+            "DocumentReference.relation",
+            "DocumentReference.relationship",
+            "DocumentReference.contenttype",
+            "Encounter.diagnosis",
+            "Encounter.diagnosis:identifier",
+            "Encounter.reason-reference",
+            "Encounter.location-period",
+        ] {
+            assert_eq!(is_of_names(ParameterId::of(name)), Some(true), "{name}");
+        }
+        for name in
+            ["Encounter.date", "Encounter.class", "Observation.code", "Observation.combo-code", "_tag", "_security"]
+        {
+            assert_eq!(is_of_names(ParameterId::of(name)), Some(false), "{name}");
+        }
+        assert_eq!(is_of_names(ParameterId::of("Encounter.mine")), None);
+        let goes = |of: &str, path: &str| {
+            let path = Path::parse(path).unwrap();
+            ends_in_a_name(ResourceType::of(of), &mut path.steps.iter())
+        };
+        for (of, path) in [
+            ("MedicationRequest", "reasonReference.display:string"),
+            ("MedicationRequest", "reasonReference.identifier:Identifier"),
+            ("Encounter", "diagnosis.use:CodeableConcept"),
+            ("Encounter", "diagnosis.rank:integer"),
+            ("Encounter", "extension.valueString:string"),
+            ("Observation", "contained:Resource"),
+        ] {
+            assert!(goes(of, path), "{path}");
+        }
+        for (of, path) in [
+            ("Encounter", "length:Duration"),
+            ("Encounter", "statusHistory.status:code"),
+            ("Observation", "component.code:CodeableConcept"),
+        ] {
+            assert!(!goes(of, path), "{path}");
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
-//! What a resource inherits labels from, and what inherits from it as its content: what it names by an element that hands
+//! What a resource inherits labels from, which codes and names it has wherever they stand, and what inherits from it as its content: what it names by an element that hands
 //! them on, wherever that stands.
 
+use std::borrow::Cow;
+
+use super::codes;
 use super::elements::Says;
 use super::inherit;
 use super::understood::{coding_is_understood, not_understood};
@@ -43,9 +46,24 @@ pub fn canonical_name(value: &Value<'_>) -> Option<String> {
     value.text("url").filter(|_| is_name).map(str::to_owned)
 }
 
+/// What its first writer says in a resource, in what it contains and in extensions, wherever that stands.
+#[derive(Debug, Default)]
+pub struct Said<'v> {
+    /// The codes, each with its system, of elements in which they count (`codes.txt`).
+    pub codes: Vec<(&'v str, &'v str)>,
+    /// The resources of this server that it names, in whatever element.
+    pub names: Vec<(ResourceType, Cow<'v, str>)>,
+}
+
 /// The same as [`sources`], with what the resource shows in attachments.
 #[must_use]
 pub fn links(value: &Value<'_>, id: &str, base: &str) -> Links {
+    linked(value, id, base, false).0
+}
+
+/// The same, with what the resource says.
+#[must_use]
+pub fn links_and_said<'v>(value: &'v Value<'_>, id: &str, base: &str) -> (Links, Said<'v>) {
     linked(value, id, base, false)
 }
 
@@ -53,12 +71,13 @@ pub fn links(value: &Value<'_>, id: &str, base: &str) -> Links {
 /// what another wrote by naming something in it, whenever that is labelled.
 #[must_use]
 pub fn named_by_parties(value: &Value<'_>, id: &str, base: &str) -> Vec<Source> {
-    linked(value, id, base, true).sources
+    linked(value, id, base, true).0.sources
 }
 
 /// What a resource is linked to by what its first writer says, or by what is for another party to say.
-fn linked(value: &Value<'_>, id: &str, base: &str, of_parties: bool) -> Links {
-    let mut walk = Walk { schema: r4(), base, found: Links::default(), part: Part::FirstWriters, of_parties };
+fn linked<'v>(value: &'v Value<'_>, id: &str, base: &str, of_parties: bool) -> (Links, Said<'v>) {
+    let (found, said) = (Links::default(), Said::default());
+    let mut walk = Walk { schema: r4(), base, found, said, part: Part::FirstWriters, of_parties };
     if let (Some(object), false) = (value.as_object(), of_parties) {
         walk.labels(object, false);
     }
@@ -73,7 +92,7 @@ fn linked(value: &Value<'_>, id: &str, base: &str, of_parties: bool) -> Links {
         found.sort_unstable();
         found.dedup();
     }
-    walk.found
+    (walk.found, walk.said)
 }
 
 /// Whose the part of a resource is that is looked at.
@@ -87,16 +106,17 @@ enum Part {
     PartysWord,
 }
 
-struct Walk<'a> {
+struct Walk<'a, 'v> {
     schema: &'static Schema,
     base: &'a str,
     found: Links,
+    said: Said<'v>,
     part: Part,
     /// Whether what is wanted is what parties refer to, and not what the first writer does.
     of_parties: bool,
 }
 
-impl Walk<'_> {
+impl<'v> Walk<'_, 'v> {
     /// Takes the labels that a resource gives to the one that is looked at: itself, or the one that it is inside of.
     fn labels(&mut self, resource: &Object<'_>, is_inside: bool) {
         let labels = resource.get("meta").map_or(&[][..], |meta| meta.list("security"));
@@ -112,7 +132,7 @@ impl Walk<'_> {
     }
 
     /// Goes through a resource, each item of each element as whose it is.
-    fn root(&mut self, value: &Value<'_>) {
+    fn root(&mut self, value: &'v Value<'_>) {
         let named = value.text("resourceType").and_then(ResourceType::parse);
         let shape = named.and_then(|named| self.schema.resource(named));
         let (Some(object), Some(shape)) = (value.as_object(), shape) else { return };
@@ -133,14 +153,14 @@ impl Walk<'_> {
         (self.part != Part::FirstWriters) == self.of_parties
     }
 
-    fn resource(&mut self, object: &Object<'_>) {
+    fn resource(&mut self, object: &'v Object<'_>) {
         let named = object.get("resourceType").and_then(Value::as_str).and_then(ResourceType::parse);
         if let Some(shape) = named.and_then(|named| self.schema.resource(named)) {
             self.object(shape, object);
         }
     }
 
-    fn object(&mut self, shape: &Shape, object: &Object<'_>) {
+    fn object(&mut self, shape: &Shape, object: &'v Object<'_>) {
         let part = self.part;
         for (name, value) in &object.0 {
             let is_mark = name.starts_with('_') || ["extension", "modifierExtension"].contains(&name.as_ref());
@@ -152,7 +172,7 @@ impl Walk<'_> {
         }
     }
 
-    fn member(&mut self, shape: &Shape, name: &str, value: &Value<'_>) {
+    fn member(&mut self, shape: &Shape, name: &str, value: &'v Value<'_>) {
         let Some(found) = shape.member(name) else { return };
         if found.beside {
             // What a primitive carries besides its value has extensions too.
@@ -169,10 +189,14 @@ impl Walk<'_> {
                     texts.for_each(|text| self.canonical(text, says));
                 }
                 // What a text links to, or shows as a picture.
-                Primitive::Xhtml => texts.flat_map(narrative::links).for_each(|one| self.whole(&one, Says::Who)),
+                Primitive::Xhtml => texts.flat_map(narrative::links).for_each(|one| {
+                    if let Some((named, id)) = self.whole(&one, Says::Who) {
+                        self.said.names.push((named, Cow::Owned(id.to_owned())));
+                    }
+                }),
                 // That of an attachment is taken with it.
                 _ if shape.name != "Attachment" && links::is_address(shape, found.element, found.of_type) => {
-                    texts.for_each(|text| self.whole(text, Says::Who));
+                    texts.for_each(|text| self.said_whole(text, Says::Who));
                 }
                 _ => {}
             }
@@ -186,9 +210,24 @@ impl Walk<'_> {
         for one in value.items() {
             self.single(found.of_type, one, &says);
         }
+        if matches!(found.of_type.name.as_ref(), "CodeableConcept" | "Coding") && codes::count(shape, found.position) {
+            value.items().iter().for_each(|one| self.codes(one));
+        }
     }
 
-    fn single(&mut self, of_type: &ElementType, value: &Value<'_>, says: &dyn Fn(bool) -> Says) {
+    /// The codes of a concept, or a code by itself.
+    fn codes(&mut self, value: &'v Value<'_>) {
+        if !self.is_wanted() {
+            return;
+        }
+        for coding in value.get("coding").map_or(std::slice::from_ref(value), Value::items) {
+            if let Some(code) = coding.text("code") {
+                self.said.codes.push((code, coding.text("system").unwrap_or_default()));
+            }
+        }
+    }
+
+    fn single(&mut self, of_type: &ElementType, value: &'v Value<'_>, says: &dyn Fn(bool) -> Says) {
         let Some(object) = value.as_object() else { return };
         match of_type.kind {
             TypeKind::Primitive(_) => {}
@@ -200,8 +239,8 @@ impl Walk<'_> {
                 let Some(shape) = self.schema.shape(id) else { return };
                 let text = |name| object.get(name).and_then(Value::as_str);
                 match shape.name.as_ref() {
-                    "Reference" => text("reference").into_iter().for_each(|text| self.address(text, says(true))),
-                    "Attachment" => text("url").into_iter().for_each(|text| self.whole(text, says(false))),
+                    "Reference" => text("reference").into_iter().for_each(|text| self.said_address(text, says(true))),
+                    "Attachment" => text("url").into_iter().for_each(|text| self.said_whole(text, says(false))),
                     _ => {}
                 }
                 self.object(shape, object);
@@ -210,12 +249,12 @@ impl Walk<'_> {
     }
 
     /// A definition by its canonical url, or as some write it by its address here.
-    fn canonical(&mut self, text: &str, says: Says) {
+    fn canonical(&mut self, text: &'v str, says: Says) {
         let bare = literal::whole(text).split('|').next().unwrap_or_default();
         if says == Says::Nothing || bare.is_empty() {
             return;
         }
-        self.address(bare, says);
+        self.said_address(bare, says);
         if !self.is_wanted() {
             return;
         }
@@ -223,12 +262,25 @@ impl Walk<'_> {
     }
 
     /// What stands in no Reference may be the address of a part: a page of a letter is protected as the letter is.
-    fn whole(&mut self, address: &str, says: Says) {
-        self.address(literal::whole(address), says);
+    fn whole<'t>(&mut self, address: &'t str, says: Says) -> Option<(ResourceType, &'t str)> {
+        self.address(literal::whole(address), says)
     }
 
-    fn address(&mut self, address: &str, says: Says) {
-        let Literal::Local(resource_type, id) = Literal::read(address, self.base) else { return };
+    fn said_whole(&mut self, address: &'v str, says: Says) {
+        self.said_address(literal::whole(address), says);
+    }
+
+    /// What stands in the resource as it is.
+    fn said_address(&mut self, address: &'v str, says: Says) {
+        let named = self.address(address, says);
+        if self.is_wanted() {
+            self.said.names.extend(named.map(|(named, id)| (named, Cow::Borrowed(id))));
+        }
+    }
+
+    /// What an address names here.
+    fn address<'t>(&mut self, address: &'t str, says: Says) -> Option<(ResourceType, &'t str)> {
+        let Literal::Local(resource_type, id) = Literal::read(address, self.base) else { return None };
         let named = |version| Source { resource_type, id: id.to_owned(), version };
         if says.hands_on(resource_type) && self.is_wanted() {
             self.found.sources.push(named(if says.means_a_version() {
@@ -240,6 +292,7 @@ impl Walk<'_> {
         if says.hands_back_to(resource_type) {
             self.found.contents.push(named(0));
         }
+        Some((resource_type, id))
     }
 }
 

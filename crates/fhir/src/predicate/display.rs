@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{Comparison, Predicate, Test};
-use crate::entry::{ParameterId, SEPARATOR};
+use crate::entry::{OTHER_CODE, OTHER_NAME, ParameterId, SEPARATOR};
 use crate::registry::{ResourceType, parameter_by_id, parameters};
 
 /// How many values of a list are told.
@@ -110,6 +110,9 @@ fn name(id: ParameterId) -> String {
     let own = |of: Option<ResourceType>, code: &str| of.map_or_else(|| code.to_owned(), |one| format!("{one}.{code}"));
     if let Some(parameter) = parameter_by_id(id) {
         return own(parameter.resource_type, &parameter.code);
+    }
+    if let Some((_, name)) = [(OTHER_CODE, "_:code"), (OTHER_NAME, "_:name")].into_iter().find(|(own, _)| *own == id) {
+        return name.to_owned();
     }
     for parameter in ResourceType::all().flat_map(parameters) {
         for (pseudo, suffix) in [

@@ -26,8 +26,9 @@ pub use parameter::{Added, Component, Index, Kind, Parameter, Targets};
 pub(crate) use patient_compartment::OWNER;
 pub use patient_compartment::{PatientCompartment, is_own_record, may_change_record, patient_compartment};
 pub(crate) use rows::{composites, tree};
+pub(crate) use table::is_taken;
 pub use table::{
-    added_parameter, canonical_url, canonical_version, is_of_references, parameter, parameter_by_id,
-    parameter_of_every_resource, parameters, refers_by_url,
+    added_parameter, canonical_url, canonical_version, parameter, parameter_by_id, parameter_of_every_resource,
+    parameters, refers_by_url,
 };
 pub(crate) use tree::{Leaf, Tree};

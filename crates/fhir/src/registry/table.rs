@@ -129,17 +129,6 @@ pub(crate) fn is_taken(id: ParameterId) -> bool {
     TAKEN.contains(&id)
 }
 
-/// Whether that is the number of a parameter of type reference, or of the identifiers of one.
-#[must_use]
-pub fn is_of_references(id: ParameterId) -> bool {
-    static ALL: LazyLock<HashSet<ParameterId>> = LazyLock::new(|| {
-        let all = PARAMETERS.types.iter().flat_map(|of| &of.parameters).chain(&PARAMETERS.everywhere);
-        let of_references = all.filter(|parameter| parameter.kind == Kind::Reference);
-        of_references.flat_map(|parameter| [parameter.id, parameter.identifier_id()]).collect()
-    });
-    ALL.contains(&id)
-}
-
 /// One part of a composite, `code=path`.
 fn component_of(text: &str) -> Option<Component> {
     let (code, path) = text.split_once('=')?;
@@ -250,7 +239,8 @@ mod tests {
     #[test]
     fn no_two_names_share_a_number() {
         // Stores keep rows of their own under this name.
-        let mut names = BTreeMap::from([(ParameterId::of("_record"), "_record".to_owned())]);
+        let own = ["_record", "_:code", "_:name"];
+        let mut names: BTreeMap<_, _> = own.into_iter().map(|name| (ParameterId::of(name), name.to_owned())).collect();
         let everything = ResourceType::all()
             .flat_map(|resource_type| parameters(resource_type).filter(|parameter| parameter.resource_type.is_some()));
         for parameter in everything.chain(&PARAMETERS.everywhere) {

@@ -1,7 +1,7 @@
 //! What a caller may know is there. Who may not know of something is answered, and finds in their own log, what they would
 //! if it were not there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use concord_consent::caller::Actor;
@@ -165,12 +165,25 @@ pub(crate) fn disclose(
     versions: &[(Rows, &Version)],
     asked: &[String],
 ) -> Result<(), ApiError> {
+    disclose_found(session, versions, asked, &HashSet::new())
+}
+
+/// The same where some of it, by these keys, was found only by what is kept from the patients whom that is about.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn disclose_found(
+    session: &mut Session<'_, '_>,
+    versions: &[(Rows, &Version)],
+    asked: &[String],
+    by_kept: &HashSet<i64>,
+) -> Result<(), ApiError> {
     let mut patients: BTreeMap<i64, (bool, Vec<ResourceType>)> = BTreeMap::new();
     let by_type = session.audit.is_permitted_by_type();
     for (rows, version) in versions {
         for key in session.transaction.patients_of(*rows, version)? {
             let (kept, types) = patients.entry(key).or_insert((true, Vec::new()));
-            *kept &= review::is_kept(version);
+            *kept &= by_kept.contains(&version.key) || review::is_kept(version);
             if by_type && !types.contains(&version.resource_type) {
                 types.push(version.resource_type);
             }

@@ -42,4 +42,4 @@ pub(crate) use decision::{
     unbounded,
 };
 pub(crate) use facts::own_record;
-pub(crate) use knowledge::{disclose, patient_read, reads_patient, record_known, records_of};
+pub(crate) use knowledge::{disclose, disclose_found, patient_read, reads_patient, record_known, records_of};

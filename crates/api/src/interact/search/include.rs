@@ -37,6 +37,16 @@ pub(crate) fn included(
     query: &Query,
     matches: &[Version],
 ) -> Result<(Vec<Version>, Vec<Issue>), ApiError> {
+    included_by(session, query, matches, |_| true)
+}
+
+/// The same, where `:iterate` goes on only from some of what has been found.
+pub(super) fn included_by(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    matches: &[Version],
+    goes_on: impl Fn(&Version) -> bool,
+) -> Result<(Vec<Version>, Vec<Issue>), ApiError> {
     if query.include.is_empty() || matches.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
@@ -59,7 +69,8 @@ pub(crate) fn included(
             search.follow(session, *include, &from)?;
         }
         // What an include without `:iterate` has brought is where the others go on from.
-        from = search.found.get(before..).unwrap_or_default().iter().map(Version::without_body).collect();
+        let new = search.found.get(before..).unwrap_or_default();
+        from = new.iter().filter(|version| goes_on(version)).map(Version::without_body).collect();
         if from.is_empty() || search.cut || !query.include.iter().any(|include| include.iterate) {
             break;
         }

@@ -9,6 +9,8 @@ pub(crate) mod page;
 pub(crate) mod parameters;
 pub(crate) mod query;
 pub(crate) mod terminology;
+mod told;
 
 pub(crate) use page::Page;
-pub(crate) use query::{matches, search};
+pub(crate) use query::matches;
+pub(crate) use told::search;

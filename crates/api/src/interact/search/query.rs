@@ -19,25 +19,8 @@ use crate::interact::search::{full_text, include, numbered, terminology};
 use crate::interact::session::Session;
 use crate::interact::{Call, Service, access, is_event};
 
-/// Whose record a search is about: that of the patients it names, else a patient's own.
-fn asked_about(call: &Call, query: &Query) -> Vec<String> {
-    let mut named = query.records();
-    named.extend(query.compartment.iter().filter(|patient| !query.records().contains(patient)).cloned());
-    match &call.caller.actor {
-        Actor::Patient(own) if named.is_empty() => vec![own.clone()],
-        _ => named,
-    }
-}
-
-/// A page of the resources that match and that the caller may see. Every patient whose data is on it is told in the log.
-pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
-    let page = run(session, query)?;
-    let asked = asked_about(session.call, query);
-    access::disclose(session, &page.disclosed(), &asked)?;
-    Ok(page)
-}
-
-fn run(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
+/// A page of the resources that match and that the caller may see.
+pub(super) fn run(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
     if query.explain {
         may_explain(session.service, session.call, query)?;
         let mut page = match session.call.caller.knows_everything() {
@@ -94,7 +77,7 @@ fn found(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError>
     if query.resource_type.is_some_and(is_event) {
         return events::search(session, query, limit, after.as_ref(), &context);
     }
-    let (queries, notice) = permitted(session, query)?;
+    let (queries, notice) = permitted(session, query, &Predicate::All)?;
     let wanted = PageRequest { queries: &queries, sort: &query.sort, after: after.as_ref(), limit };
     let total = match query.total {
         Total::None => None,
@@ -129,7 +112,12 @@ fn context(query: &Query) -> String {
 }
 
 /// What is asked for and what is permitted, type by type, and what is to be said of that some may be withheld. A type of several that no scope covers is left out.
-fn permitted(session: &mut Session<'_, '_>, query: &Query) -> Result<(Vec<TypeQuery>, Option<Issue>), ApiError> {
+/// What a chain leads through is what meets `through` too.
+pub(super) fn permitted(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    through: &Predicate,
+) -> Result<(Vec<TypeQuery>, Option<Issue>), ApiError> {
     session.transaction.require_registry(query.registry)?;
     let mut notice = None;
     let types = query.searched_types();
@@ -161,8 +149,7 @@ fn permitted(session: &mut Session<'_, '_>, query: &Query) -> Result<(Vec<TypeQu
         let permit = decision.permit.clone();
         let asked = terminology::look_up_codes(session, query.of_type(one))?;
         let asked = numbered::look_up(session, about, asked)?;
-        let asked = access::guard(session, about, asked)?;
-        let asked = access::unnamed::guarded(session, asked, !query.full_text.is_empty())?;
+        let asked = guarded(session, query, about, asked, through)?;
         let record = named.clone().or_else(|| access::only_record(&permit).map(str::to_owned));
         let type_query = TypeQuery { resource_type: one, record, predicate: asked.and(permit) };
         let TypeQuery { record, predicate, .. } =
@@ -175,12 +162,37 @@ fn permitted(session: &mut Session<'_, '_>, query: &Query) -> Result<(Vec<TypeQu
     Ok((all, notice))
 }
 
+/// What is asked for, with what may be found at each chain and without what is found by a name that is not told.
+fn guarded(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    about: Option<&str>,
+    asked: Predicate,
+    through: &Predicate,
+) -> Result<Predicate, ApiError> {
+    if !asked.has_chains() {
+        return access::unnamed::guarded(session, asked, query);
+    }
+    let asked = match through {
+        Predicate::All => asked,
+        through => asked.at_chains(&mut |_| Ok::<Predicate, ApiError>(through.clone()))?,
+    };
+    // What may be found says what is not to be named.
+    let permitted = access::guard(session, about, asked.clone())?;
+    if !session.cache.leaves_names_out() {
+        return Ok(permitted);
+    }
+    // Names are asked for by who searches, not by what permits: that is left as it is.
+    let asked = access::unnamed::guarded(session, asked, query)?;
+    access::guard(session, about, asked)
+}
+
 /// The first visible matches, for conditional interactions.
 pub(crate) fn matches(session: &mut Session<'_, '_>, query: &Query, limit: u32) -> Result<Vec<Version>, ApiError> {
     if query.resource_type.is_some_and(is_event) {
         return session.unlogged(|session| events::not_closed(session, query, limit));
     }
-    let (queries, _) = session.unlogged(|session| permitted(session, query))?;
+    let (queries, _) = session.unlogged(|session| permitted(session, query, &Predicate::All))?;
     let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit };
     Ok(session.transaction.page(&wanted)?.0)
 }

@@ -29,8 +29,14 @@ fn found(shape: &Shape, name: &str, value: &Value<'static>) -> Links {
     let mut all = [value.clone(), Value::Array(vec![Value::Null, value.clone()])].map(|value| {
         let mut object = Object::default();
         object.set(name.to_owned(), value);
-        let mut walk =
-            Walk { schema: r4(), base: BASE, found: Links::default(), part: Part::FirstWriters, of_parties: false };
+        let mut walk = Walk {
+            schema: r4(),
+            base: BASE,
+            found: Links::default(),
+            said: Said::default(),
+            part: Part::FirstWriters,
+            of_parties: false,
+        };
         walk.object(shape, &object);
         walk.found
     });

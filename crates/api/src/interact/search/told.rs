@@ -1,0 +1,90 @@
+//! In whose log a search is told that named nobody, or several: the log of a patient tells nothing of what is kept from her.
+//!
+//! What was found through something that is kept from the patients whom it is about is told like that: what comes along with it alone, and
+//! a match that a chain or `_has` leads to by it alone. So there is the same event whether it is there or not.
+
+use std::collections::HashSet;
+
+use concord_consent::caller::Actor;
+use concord_consent::hidden_from_patients;
+use concord_fhir::predicate::Predicate;
+use concord_fhir::search::Query;
+use concord_store::rows::Version;
+use concord_store::search::PageRequest;
+
+use crate::error::ApiError;
+use crate::interact::labels::review::is_kept;
+use crate::interact::search::include;
+use crate::interact::search::page::Page;
+use crate::interact::search::query::{permitted, run};
+use crate::interact::session::Session;
+use crate::interact::{Call, access, is_event};
+
+/// Whose record a search is about: that of the patients it names, else a patient's own.
+fn asked_about(call: &Call, query: &Query) -> Vec<String> {
+    let mut named = query.records();
+    named.extend(query.compartment.iter().filter(|patient| !query.records().contains(patient)).cloned());
+    match &call.caller.actor {
+        Actor::Patient(own) if named.is_empty() => vec![own.clone()],
+        _ => named,
+    }
+}
+
+/// A page of the resources that match and that the caller may see. Every patient whose data is on it is told in the log.
+pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
+    let page = run(session, query)?;
+    let asked = asked_about(session.call, query);
+    let by_kept = match asked.as_slice() {
+        // Who was asked about is told of all.
+        [_] => HashSet::new(),
+        // Of the log somebody finds so what they did themselves, and that is told already.
+        _ if query.resource_type.is_some_and(is_event) => page.versions.iter().map(|event| event.key).collect(),
+        _ => only_by_kept(session, query, &page)?,
+    };
+    access::disclose_found(session, &page.disclosed(), &asked, &by_kept)?;
+    Ok(page)
+}
+
+/// The keys of what is in the answer only by what is kept from patients, where that is not so of itself.
+///
+/// # Errors
+/// When the store fails.
+fn only_by_kept(session: &mut Session<'_, '_>, query: &Query, page: &Page) -> Result<HashSet<i64>, ApiError> {
+    session.without_explain(|session| session.unlogged(|session| beyond(session, query, page)))
+}
+
+fn beyond(session: &mut Session<'_, '_>, query: &Query, page: &Page) -> Result<HashSet<i64>, ApiError> {
+    let mut by_kept = HashSet::new();
+    let is_of_somebody = page.versions.iter().any(|version| version.patient != 0 && !is_kept(version));
+    let has_chains = || query.searched_types().into_iter().any(|one| query.of_type(one).has_chains());
+    if is_of_somebody && has_chains() {
+        let open = open_matches(session, query, page)?;
+        by_kept.extend(page.versions.iter().map(|version| version.key).filter(|key| !open.contains(key)));
+    }
+    let is_open = |version: &&Version| !is_kept(version) && !by_kept.contains(&version.key);
+    let goes_on = query.include.iter().any(|include| include.iterate) && page.included.iter().any(is_kept);
+    if page.included.is_empty() || (page.versions.iter().all(|version| is_open(&version)) && !goes_on) {
+        return Ok(by_kept);
+    }
+    let through: Vec<Version> = page.versions.iter().filter(is_open).cloned().collect();
+    let (open, _) = include::included_by(session, query, &through, |version| !is_kept(version))?;
+    let open: HashSet<i64> = open.iter().map(|version| version.key).collect();
+    by_kept.extend(page.included.iter().map(|version| version.key).filter(|key| !open.contains(key)));
+    Ok(by_kept)
+}
+
+/// The matches that are found without what is kept from patients.
+fn open_matches(session: &mut Session<'_, '_>, query: &Query, page: &Page) -> Result<HashSet<i64>, ApiError> {
+    // What is nobody's is kept from nobody.
+    let open = hidden_from_patients().negate().or(Predicate::NoPatientCompartment);
+    let (mut queries, _) = permitted(session, query, &open)?;
+    let ids = Predicate::Id(page.versions.iter().map(|version| version.id.clone()).collect());
+    for one in &mut queries {
+        one.predicate = std::mem::replace(&mut one.predicate, Predicate::None).and(ids.clone());
+    }
+    // An id may be one of several types.
+    let types = u32::try_from(queries.len()).unwrap_or(u32::MAX);
+    let limit = u32::try_from(page.versions.len()).unwrap_or(u32::MAX).saturating_mul(types);
+    let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit };
+    Ok(session.transaction.page(&wanted)?.0.iter().map(|version| version.key).collect())
+}
