@@ -52,6 +52,7 @@ pub mod lower;
 mod memory;
 mod migrate;
 pub mod named;
+pub mod named_among;
 pub mod parameters;
 mod patients;
 mod postgres;

@@ -46,6 +46,7 @@ mod stored_entries;
 mod succession;
 pub(crate) mod terminology;
 mod time_limits;
+mod told_of_emergency;
 pub(crate) mod update;
 pub(crate) mod write;
 pub(crate) mod written;

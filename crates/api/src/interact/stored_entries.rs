@@ -8,8 +8,8 @@ use concord_fhir::registry::ResourceType;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
-use crate::interact::emergency_record::leave_whom_it_names;
 use crate::interact::session::Session;
+use crate::interact::told_of_emergency::leave_whom_it_names;
 
 /// The entries that its elements lead to, in the records that it is in: those that its type had put it in too, of which its
 /// elements say nothing.

@@ -101,9 +101,7 @@ mod tests {
             ("Observation", format!(r#""extension":[{{"url":"x","valueReference":{named}}}]"#)),
             (
                 "Observation",
-                format!(
-                    r#""contained":[{{"resourceType":"Procedure","id":"p","reasonReference":[{{"reference":"Condition/c/_history/2"}}]}}]"#
-                ),
+                r#""contained":[{"resourceType":"Procedure","id":"p","reasonReference":[{"reference":"Condition/c/_history/2"}]}]"#.to_owned(),
             ),
         ] {
             let text = format!(r#"{{"resourceType":"{resource_type}",{members}}}"#);

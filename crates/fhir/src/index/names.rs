@@ -147,13 +147,11 @@ mod tests {
         assert_eq!(news(&said("urn:a", false), &said("urn:b", false)).len(), 1);
     }
 
+    /// Is shown where a name was put, and that name.
+    type See<'s> = dyn FnMut(&[(String, bool)], &serde_json::Value) + 's;
+
     /// Puts a name at an element of a shape and, as far as they go, of the shapes inside of it.
-    fn named_in(
-        shape: &Shape,
-        path: &mut Vec<(String, bool)>,
-        depth: usize,
-        see: &mut dyn FnMut(&[(String, bool)], &serde_json::Value),
-    ) {
+    fn named_in(shape: &Shape, path: &mut Vec<(String, bool)>, depth: usize, see: &mut See<'_>) {
         for element in &shape.elements {
             for of_type in &element.types {
                 let TypeKind::Shape(id) = of_type.kind else { continue };

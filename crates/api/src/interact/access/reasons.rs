@@ -10,8 +10,8 @@ use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
 use crate::interact::access::evaluation;
-use crate::interact::audit::entry::HIDDEN;
 use crate::interact::audit::grounds::{self, Grounds, Named};
+use crate::interact::audit::said::HIDDEN;
 use crate::interact::session::Session;
 
 /// What is told where no rule forbids anything and none permits it: the rule of `concord_consent` for that.

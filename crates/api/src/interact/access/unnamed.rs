@@ -15,7 +15,7 @@ use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{Kind, ResourceType, parameter_by_id};
 use concord_fhir::search::{Query, Sort, SortBy};
 use concord_fhir::value::local;
-use concord_store::named::NamedIn;
+use concord_store::named_among::NamedIn;
 use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 

@@ -9,19 +9,12 @@ use crate::error::ApiError;
 use crate::interact::Call;
 use crate::interact::audit::grounds::{Grounds, Told};
 use crate::interact::audit::interaction::{Interaction, outcome, outcome_of};
-use crate::interact::audit::said::Act;
+use crate::interact::audit::said::{Act, KEPT};
 use concord_store::audit::Record;
 use concord_store::rows::Version;
 
-/// How a reason begins that the caller was not told.
-pub(crate) const HIDDEN: &str = "hidden: ";
-
 /// The reason of an answer about somebody of whom the caller may not know: nothing permits anything.
 const NOTHING_KNOWN: &str = "hidden: default";
-
-/// How a reason begins of an answer to a question that did not name the patient and found nothing in her record but what is kept
-/// from her: she is not told of it, as she is not told of a read of that.
-pub(crate) const KEPT: &str = "kept: ";
 
 /// What the log will say of one interaction. The functions on the way say what they know, each about something of its own,
 /// and none can read or take back what another has said; what counts is decided where it ends ([`AuditEntry::ended`]).

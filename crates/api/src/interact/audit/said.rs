@@ -1,7 +1,12 @@
 //! What the log says why something was, or was not, done: what the server says, and what a caller has typed, which is never read as
 //! if the server had said it.
 
-use crate::interact::audit::entry::{HIDDEN, KEPT};
+/// How a reason begins that the caller was not told.
+pub(crate) const HIDDEN: &str = "hidden: ";
+
+/// How a reason begins of an answer to a question that did not name the patient and found nothing in her record but what is kept
+/// from her: she is not told of it, as she is not told of a read of that.
+pub(crate) const KEPT: &str = "kept: ";
 
 /// What stands between the rules and what a caller gave as theirs. No rule has it in its name.
 const GIVEN: &str = "; ";
@@ -92,7 +97,7 @@ mod tests {
             let said = Said::of(&reason);
             assert_eq!((said.begin, said.rules, said.words()), ("", "scope.covers, break-glass", typed));
             let reason = format!("{KEPT}{}", with_given("", typed));
-            assert_eq!(Said::of(&reason), Said { begin: KEPT, rules: "", given: &reason[KEPT.len()..] });
+            assert_eq!(Said::of(&reason), Said { begin: KEPT, rules: "", given: reason.trim_start_matches(KEPT) });
         }
         assert_eq!(Said::of("hidden: default"), Said { begin: HIDDEN, rules: "default", given: "" });
     }

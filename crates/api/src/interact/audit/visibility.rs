@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::interact::access::knowledge;
 use crate::interact::audit::grounds::{AND, LISTED, RESTS_ON};
 use crate::interact::audit::said::Said;
-use crate::interact::audit::{closed, entry};
+use crate::interact::audit::{closed, entry, said};
 use crate::interact::session::Session;
 use crate::interact::{AUDIT_EVENT, Call, access, audit, instant};
 
@@ -58,7 +58,7 @@ fn known(session: &mut Session<'_, '_>, query: AuditQuery) -> Result<AuditQuery,
     let call = access::unbounded(session.call);
     let decision = access::decide_everywhere(&mut session.calling(&call), Action::Read)?;
     let query = session.transaction.only_about(query, &decision.permit, record)?;
-    let query = query.beginning_otherwise(entry::KEPT);
+    let query = query.beginning_otherwise(said::KEPT);
     if !session.call.caller.scopes.are_granular() {
         return Ok(query);
     }

@@ -17,10 +17,10 @@ use crate::error::ApiError;
 use crate::interact::Call;
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
-use crate::interact::emergency_record::leave_whom_it_names;
 use crate::interact::labels::{content, definitions};
 use crate::interact::session::Session;
 use crate::interact::stored_entries::stored_entries;
+use crate::interact::told_of_emergency::leave_whom_it_names;
 use crate::interact::{Service, write};
 use concord_store::Reply;
 

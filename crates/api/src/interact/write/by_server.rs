@@ -8,10 +8,10 @@ use concord_store::rows::{self, Method, Version};
 use super::stamp::stamp;
 use super::{Filing, PreparedVersion, VersionPlace, own_labels, version};
 use crate::error::ApiError;
-use crate::interact::emergency_record::leave_whom_it_names;
 use crate::interact::labels;
 use crate::interact::session::Session;
 use crate::interact::stored_entries::stored_entries;
+use crate::interact::told_of_emergency::leave_whom_it_names;
 
 /// The first version of a resource that the server itself writes: without an author, and not decided on.
 ///

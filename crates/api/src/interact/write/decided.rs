@@ -12,8 +12,8 @@ use super::{Filing, VersionPlace, apply_rules, author, copies, filing, mismatch,
 use crate::error::ApiError;
 use crate::interact::access::named_before::NamedBefore;
 use crate::interact::access::{self, references};
-use crate::interact::emergency_record::leave_whom_it_names;
 use crate::interact::session::Session;
+use crate::interact::told_of_emergency::leave_whom_it_names;
 
 /// A version that the caller may write, as far as that is decided by whose record it is in.
 pub(super) struct Decided {
