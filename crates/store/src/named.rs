@@ -28,10 +28,13 @@
 //! | `lock_resources`, `begin_buffering` | nothing: locks, and rows that are given out by [`Transaction::named`] |
 //! | what is in `sign_in`, `parameters`, `definitions`, `code_lists`, `settings` | rows of their own, which are of no record |
 
+mod identifier;
+
+pub use identifier::KnownIdentifier;
+
 use std::borrow::Cow;
 
 use concord_fhir::index::{self, ParameterId, SEPARATOR};
-use concord_fhir::json::Value;
 use concord_fhir::literal::Literal;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
@@ -172,7 +175,7 @@ impl StoredVersion {
     pub fn identifiers(&self) -> Result<Vec<KnownIdentifier>, StoreError> {
         let mut found = Vec::new();
         if !self.deleted {
-            add_identifiers(&self.resource()?, &mut found);
+            identifier::add_all(&self.resource()?, &mut found);
         }
         Ok(found)
     }
@@ -189,41 +192,6 @@ impl StoredVersion {
     ) -> Result<Option<KnownKey>, StoreError> {
         let found = self.identifiers()?.into_iter().find(|one| one.parts() == (system, value));
         Ok(found.map(|one| one.key(parameter)))
-    }
-}
-
-/// An identifier that something stored says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownIdentifier {
-    system: String,
-    value: String,
-}
-
-impl KnownIdentifier {
-    /// Its system and value.
-    #[must_use]
-    pub fn parts(&self) -> (&str, &str) {
-        (&self.system, &self.value)
-    }
-
-    /// The key for a parameter of whoever bears it.
-    #[must_use]
-    pub fn key(&self, parameter: ParameterId) -> KnownKey {
-        KnownKey { parameter, key: format!("{}{SEPARATOR}{}", self.value, self.system) }
-    }
-}
-
-fn add_identifiers(value: &Value<'_>, found: &mut Vec<KnownIdentifier>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| add_identifiers(item, found)),
-        Value::Object(object) => {
-            if let Some(own) = value.text("value") {
-                let system = value.text("system").unwrap_or_default().to_owned();
-                found.push(KnownIdentifier { system, value: own.to_owned() });
-            }
-            object.0.iter().for_each(|(_, inner)| add_identifiers(inner, found));
-        }
-        _ => {}
     }
 }
 
