@@ -100,7 +100,7 @@ impl Lowering<'_> {
 
     /// What follows from what is found already: of a link the resource to which it leads, where that is of one of these types,
     /// and of that its links.
-    fn step(&self, walk: &Cow<'static, str>, through: &[ResourceType]) -> Sql {
+    fn step(&self, walk: &str, through: &[ResourceType]) -> Sql {
         let column = |name: &str| Cow::<'static, str>::Owned(format!("{walk}.{name}"));
         let leads_on = |sql: Sql| {
             sql.sql(column("step"))
@@ -118,7 +118,7 @@ impl Lowering<'_> {
             let resource =
                 Sql::new("(SELECT 1 AS step, t.rid, t.type, t.id, CAST(0 AS BIGINT) AS version FROM resource t WHERE ");
             return Sql::new("SELECT l.* FROM ")
-                .sql(walk.clone())
+                .sql(walk.to_owned())
                 .sql(" CROSS JOIN LATERAL (")
                 .append(leads_on(resource))
                 .sql(" OFFSET 0) UNION ALL (")
@@ -129,13 +129,13 @@ impl Lowering<'_> {
                 .sql("1 = 1 OFFSET 0)) l");
         }
         let from = |columns: &'static str, table: &'static str| {
-            Sql::new("SELECT ").sql(columns).sql(walk.clone()).sql(" CROSS JOIN ").sql(table).sql(" WHERE ")
+            Sql::new("SELECT ").sql(columns).sql(walk.to_owned()).sql(" CROSS JOIN ").sql(table).sql(" WHERE ")
         };
         leads_on(from("1, t.rid, t.type, t.id, 0 FROM ", "resource t"))
             .sql(" UNION SELECT 0, ")
             .sql(column("rid"))
             .sql(", s.type, s.id, s.version FROM ")
-            .sql(walk.clone())
+            .sql(walk.to_owned())
             .sql(" CROSS JOIN label_source s WHERE ")
             .append(is_followed(Sql::new("")))
             .sql("s.resource = ")
@@ -143,7 +143,7 @@ impl Lowering<'_> {
             .sql(" UNION SELECT 0, ")
             .sql(column("rid"))
             .sql(", n.type, n.id, 0 FROM ")
-            .sql(walk.clone())
+            .sql(walk.to_owned())
             .sql(" CROSS JOIN label_content c CROSS JOIN resource n WHERE ")
             .append(is_followed(Sql::new("")))
             .sql("c.type = ")
