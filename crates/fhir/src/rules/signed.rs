@@ -44,7 +44,7 @@ impl Foreign<'_> {
 /// How many are looked for: each is compared with those that stand already.
 const MOST: usize = 200;
 
-/// The notes and signatures in a resource of a person that are not theirs, at most [`MOST`] of them.
+/// The notes and signatures in a resource of a person that are not theirs, two hundred of them at most.
 #[must_use]
 pub fn for_others<'v>(resource: &'v Value<'v>, writer: &Writer, settings: &Settings<'_>) -> Vec<Foreign<'v>> {
     let mut found = Vec::new();

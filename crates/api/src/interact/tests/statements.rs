@@ -32,19 +32,19 @@ patient create 5 10
 professional read 1 1
 professional vread 1 1
 professional search 2 2
-professional update 15 15
+professional update 14 14
 professional delete 12 12
 professional create 7 10
 role read 1 1
 role vread 1 1
 role search 2 2
-role update 17 17
+role update 16 16
 role delete 12 12
 role create 8 11
 carer read 1 2
 carer vread 1 1
 carer search 2 3
-carer update 18 18
+carer update 17 17
 carer delete 13 13
 carer create 9 9
 ---
@@ -63,19 +63,19 @@ patient create 5 10
 professional read 0 0
 professional vread 0 0
 professional search 2 2
-professional update 16 16
+professional update 15 15
 professional delete 14 14
 professional create 7 10
 role read 0 0
 role vread 0 0
 role search 2 2
-role update 20 20
+role update 19 19
 role delete 15 15
 role create 9 12
 carer read 0 2
 carer vread 0 0
 carer search 2 3
-carer update 19 19
+carer update 18 18
 carer delete 15 15
 carer create 9 9
 ";
