@@ -94,7 +94,7 @@ impl Connection {
                     &format!(
                         "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
                          PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; \
-                         PRAGMA mmap_size = 268435456; PRAGMA journal_size_limit = 67108864; \
+                         PRAGMA mmap_size = 268435456; PRAGMA journal_size_limit = 100663296; \
                          PRAGMA wal_autocheckpoint = 12000;"
                     ),
                 )

@@ -5,15 +5,8 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::readers::Readers;
 use crate::apart;
 use crate::connection::Connection;
-
-/// How few pages the writer writes back itself.
-const FEW: u32 = 1_000;
-
-/// How often it is gone through before that is left to the writer however many there are.
-const MOST_PASSES: u32 = 4;
 
 /// Where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +77,7 @@ impl WriteBack {
     }
 
     /// Does it whenever it is asked for. Ends when nobody asks any more.
-    pub(super) fn run(&self, mut connection: Connection, readers: &Readers) {
+    pub(super) fn run(&self, mut connection: Connection) {
         /// Says so, however it ends.
         struct Ends<'w>(&'w WriteBack);
         impl Drop for Ends<'_> {
@@ -98,27 +91,15 @@ impl WriteBack {
             match self.stage() {
                 Stage::Over => return,
                 Stage::Asked => {
-                    pass(&mut connection, readers);
+                    if let Err(fault) = write_back(&mut connection) {
+                        tracing::warn!(%fault, "the write-ahead log could not be written back beside the writer");
+                    }
                     self.goes_on(Stage::Asked, Stage::Done);
                 }
                 other => {
                     self.wait_while(other);
                 }
             }
-        }
-    }
-}
-
-/// Writes back until little is left.
-fn pass(connection: &mut Connection, readers: &Readers) {
-    for _ in 0..MOST_PASSES {
-        let before = readers.snapshots.pages();
-        if let Err(fault) = write_back(connection) {
-            tracing::warn!(%fault, "the write-ahead log could not be written back beside the writer");
-            return;
-        }
-        if readers.snapshots.pages().saturating_sub(before) < FEW {
-            return;
         }
     }
 }

@@ -47,10 +47,10 @@ pub(super) fn start(
     let other = super::aside::start(Arc::clone(&shared), Arc::clone(&readers), Arc::clone(&aside), Arc::clone(&queue))?;
     let cannot = |error: std::io::Error| format!("cannot start the writer thread: {error}");
     let log = Arc::new(WriteBack::new());
-    let (own_log, own_readers) = (Arc::clone(&log), Arc::clone(&readers));
+    let own_log = Arc::clone(&log);
     let writes_back = std::thread::Builder::new()
         .name("sqlite-log".to_owned())
-        .spawn(move || own_log.run(for_log, &own_readers))
+        .spawn(move || own_log.run(for_log))
         .map_err(cannot)?;
     let writer = Writer { connection, shared, readers, aside, queue, watermark: None, log, written_back: WRITTEN_BACK };
     std::thread::Builder::new()
