@@ -116,7 +116,7 @@ async fn connection(address: SocketAddr, attack: Arc<Attack>, number: usize, tol
             }
             Attack::Unending { start, part, every } => unending(address, start, part, *every).await,
             Attack::ReadSlowly { requests, bytes } => read_slowly(address, requests, *bytes).await,
-            Attack::Pipeline { requests } => pipeline(address, requests).await,
+            Attack::Pipeline { requests } => unending(address, requests, requests, None).await,
         };
         let _ended = told.send(status.unwrap_or(0));
         if status.is_none_or(|status| status == 429 || status >= 500) {
@@ -168,29 +168,6 @@ async fn read_slowly(address: SocketAddr, requests: &[u8], bytes: usize) -> Opti
             _ => return first,
         }
     }
-}
-
-async fn pipeline(address: SocketAddr, requests: &[u8]) -> Option<u16> {
-    let (mut from, mut to) = TcpStream::connect(address).await.ok()?.into_split();
-    let send = async {
-        loop {
-            if to.write_all(requests).await.is_err() {
-                return;
-            }
-        }
-    };
-    let mut first = None;
-    let listen = async {
-        let mut answer = vec![0; 65_536];
-        while let Ok(length @ 1..) = from.read(&mut answer).await {
-            first = first.or_else(|| status(answer.get(..length)?));
-        }
-    };
-    tokio::select! {
-        () = send => {}
-        () = listen => {}
-    }
-    first
 }
 
 /// A connection that is opened when it is needed.

@@ -1,5 +1,5 @@
 //! Writes SQLite's write-ahead log back to the database, on a thread of its own: what thousands of pages take to reach the disk is
-//! some tenths of a second, for which nobody who writes has to wait. What others have written meanwhile is little; the writer
+//! some tenths of a second, for which nobody who writes has to wait. What others have written meanwhile is less; the writer
 //! writes that back itself, for only while nobody writes is the log at its end and begins anew (SQLite, "Write-Ahead Logging",
 //! section 2.3).
 
