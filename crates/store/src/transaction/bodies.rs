@@ -23,7 +23,7 @@ const COUNTED: usize = 64 * 1024;
 
 /// How many bytes of bodies pages may still hand out in a transaction.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct BodiesLeft {
+pub struct BodiesLeft {
     bytes: usize,
     exceeded: bool,
 }
@@ -75,6 +75,18 @@ impl Transaction<'_> {
     /// Bounds them no more; whether more was wanted.
     pub fn unbound_bodies(&mut self) -> bool {
         std::mem::replace(&mut self.bodies, BodiesLeft::unbounded()).exceeded
+    }
+
+    /// Has what follows take no room: it looks again at some of what the answer has. What is handed out here goes back with
+    /// [`Transaction::go_on_bounding`].
+    #[must_use]
+    pub fn look_again(&mut self) -> BodiesLeft {
+        std::mem::replace(&mut self.bodies, BodiesLeft::unbounded())
+    }
+
+    /// Ends that.
+    pub fn go_on_bounding(&mut self, left: BodiesLeft) {
+        self.bodies = left;
     }
 
     /// Says that a version which was handed out is not part of the answer, and is let go.

@@ -50,7 +50,11 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
 /// # Errors
 /// When the store fails.
 fn only_by_kept(session: &mut Session<'_, '_>, query: &Query, page: &Page) -> Result<HashSet<i64>, ApiError> {
-    session.without_explain(|session| session.unlogged(|session| beyond(session, query, page)))
+    // These are some of those that the answer has.
+    let room = session.transaction.look_again();
+    let found = session.without_explain(|session| session.unlogged(|session| beyond(session, query, page)));
+    session.transaction.go_on_bounding(room);
+    found
 }
 
 fn beyond(session: &mut Session<'_, '_>, query: &Query, page: &Page) -> Result<HashSet<i64>, ApiError> {

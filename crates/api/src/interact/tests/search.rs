@@ -406,3 +406,21 @@ async fn what_does_not_fit_is_not_cut_silently() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_a_log_is_told_of_an_answer_takes_no_room_of_it() {
+    on_each(async |service| {
+        two_records(&service).await;
+        let asked = "subject:Patient.given=ann,bob&_include=Observation:subject";
+        let whole = page(&service, system(), "Observation", asked).await;
+        let bytes: usize = whole.versions.iter().chain(&whole.included).map(|version| version.body.len()).sum();
+        assert!(whole.versions.len() > 3 && whole.included.len() == 2);
+        let exact = open_with(&service, |settings| settings.answer.bytes = bytes);
+        let again = page(&exact, system(), "Observation", asked).await;
+        assert_eq!((again.versions.len(), again.included.len()), (whole.versions.len(), whole.included.len()));
+        let less = open_with(&service, |settings| settings.answer.bytes = bytes - 1);
+        let refused = search(&less, system(), query("Observation", asked)).await;
+        assert!(matches!(refused, Err(ApiError::TooLarge(_))), "{refused:?}");
+    })
+    .await;
+}
