@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::database::Kind;
-use crate::load::{self, Measured};
+use crate::load::{self, Load, Measured};
 use crate::place_args::PlaceArgs;
 use crate::product::Product;
 use crate::report;
@@ -92,8 +92,9 @@ fn requests(case: Case, tokens: &[String], in_record: bool) -> Vec<Vec<u8>> {
 /// One minute of all three at once: those who write, those who read there, and all others.
 fn fare(address: SocketAddr, together: [(&Arc<Vec<Vec<u8>>>, usize); 3]) -> Result<Minute, String> {
     std::thread::scope(|scope| {
-        let all = together
-            .map(|(requests, connections)| scope.spawn(move || load::run(address, requests, connections, MINUTE)));
+        let all = together.map(|(requests, connections)| {
+            scope.spawn(move || load::run(address, requests, Load::full(connections, MINUTE)))
+        });
         let [written, read, others] =
             all.map(|one| one.join().map_err(|_| "the client failed".to_owned()).and_then(|measured| measured));
         Ok(Minute { written: written?, read: read?, others: others? })

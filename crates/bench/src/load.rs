@@ -29,16 +29,36 @@ impl Measured {
     }
 }
 
-/// Sends requests for as long as `time`, each connection the next one when the last is answered.
+/// How much is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// On how many connections.
+    pub(crate) connections: usize,
+    /// For how long.
+    pub(crate) time: Duration,
+    /// How many a second in all, as far as they are answered; none for as many as are answered.
+    pub(crate) rate: Option<u32>,
+}
+
+impl Load {
+    /// As much as is answered.
+    pub(crate) fn full(connections: usize, time: Duration) -> Load {
+        Load { connections, time, rate: None }
+    }
+
+    /// When a connection sends its request of that number, since the beginning; at once where there is no rate. The connections
+    /// take turns.
+    fn due(&self, connection: usize, number: usize) -> Option<Duration> {
+        let place = u32::try_from(number * self.connections + connection).ok()?;
+        self.rate.map(|rate| Duration::from_secs(1) * place / rate)
+    }
+}
+
+/// Sends requests, each connection the next one when the last is answered.
 ///
 /// # Errors
 /// One line, when the server cannot be reached or answers with anything but 200 or 201.
-pub(crate) fn run(
-    address: SocketAddr,
-    requests: &Arc<Vec<Vec<u8>>>,
-    connections: usize,
-    time: Duration,
-) -> Result<Measured, String> {
+pub(crate) fn run(address: SocketAddr, requests: &Arc<Vec<Vec<u8>>>, load: Load) -> Result<Measured, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -48,13 +68,12 @@ pub(crate) fn run(
         local
             .run_until(async {
                 let started = Instant::now();
-                let tasks: Vec<_> = (0..connections)
+                let tasks: Vec<_> = (0..load.connections)
                     .map(|number| {
                         let requests = Arc::clone(requests);
-                        tokio::task::spawn_local(async move {
-                            let first = number * requests.len() / connections;
-                            connection(address, &requests, first, started + time).await
-                        })
+                        tokio::task::spawn_local(
+                            async move { connection(address, &requests, number, started, load).await },
+                        )
                     })
                     .collect();
                 let mut took = Vec::new();
@@ -73,17 +92,22 @@ pub(crate) fn run(
 async fn connection(
     address: SocketAddr,
     requests: &[Vec<u8>],
-    first: usize,
-    until: Instant,
+    number: usize,
+    begun: Instant,
+    load: Load,
 ) -> Result<Vec<Duration>, String> {
     let failed = |error: std::io::Error| format!("the server does not answer: {error}");
     let mut stream = TcpStream::connect(address).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     let mut took = Vec::with_capacity(65_536);
     let mut buffer = Vec::with_capacity(256 * 1024);
-    for request in requests.iter().cycle().skip(first) {
+    let first = number * requests.len() / load.connections;
+    for (sent, request) in requests.iter().cycle().skip(first).enumerate() {
+        if let Some(due) = load.due(number, sent) {
+            tokio::time::sleep_until((begun + due.min(load.time)).into()).await;
+        }
         let started = Instant::now();
-        if started >= until {
+        if started >= begun + load.time {
             break;
         }
         stream.write_all(request).await.map_err(failed)?;
@@ -154,7 +178,16 @@ mod tests {
     fn a_server_that_is_not_there_is_an_error() {
         let nobody = process_free_address();
         let requests = Arc::new(vec![b"GET / HTTP/1.1\r\n\r\n".to_vec()]);
-        assert!(run(nobody, &requests, 2, Duration::from_millis(50)).is_err());
+        assert!(run(nobody, &requests, Load::full(2, Duration::from_millis(50))).is_err());
+    }
+
+    #[test]
+    fn the_connections_take_turns_at_a_rate() {
+        let load = Load { rate: Some(100), ..Load::full(4, Duration::from_secs(1)) };
+        let due: Vec<u128> =
+            (0..8).map(|place| load.due(place % 4, place / 4).unwrap_or_default().as_millis()).collect();
+        assert_eq!(due, [0, 10, 20, 30, 40, 50, 60, 70]);
+        assert_eq!(Load::full(4, Duration::from_secs(1)).due(1, 1), None);
     }
 
     fn process_free_address() -> SocketAddr {

@@ -76,6 +76,10 @@ struct Bench {
     /// How long each run takes, in milliseconds [default: 2000; with --quick 300]
     #[arg(long, value_name = "MS")]
     time: Option<u64>,
+    /// How many requests a second are sent in all, as far as they are answered, so that the time on the processor is told of the
+    /// same load for both [default: as many as are answered]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
     /// How many patients, each with 100 Observations and their index: 1000 for 100,000 resources
     #[arg(long, default_value_t = workload::PATIENTS, value_name = "NUMBER", value_parser = patients)]
     patients: usize,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::Bench;
 use crate::check;
 use crate::database::{Kind, Place};
-use crate::load::{self, Measured};
+use crate::load::{self, Load, Measured};
 use crate::process::{Cluster, Server};
 use crate::product::{Imported, Product};
 use crate::report::{self, Figures, Row, Side, Startup};
@@ -81,11 +81,12 @@ impl Session {
             let asked = Arc::new(workload::requests(case, &self.tokens, bench.patients));
             let plain = Arc::new(workload::requests(case, &[], bench.patients));
             for &connections in &connections {
+                let load = Load { connections, time, rate: bench.rate };
                 let floor = match &floor {
-                    Some(floor) => Some(self.side(floor, &plain, connections, time)?),
+                    Some(floor) => Some(self.side(floor, &plain, load)?),
                     None => None,
                 };
-                let product = self.side(&server, &asked, connections, time)?;
+                let product = self.side(&server, &asked, load)?;
                 let row = Row { database: self.kind.name(), case: case.name(), connections, floor, product };
                 report::progress(&row);
                 figures.rows.push(row);
@@ -102,17 +103,11 @@ impl Session {
     }
 
     /// One run after a short one that warms it up, with the time that it cost the server and the database.
-    fn side(
-        &self,
-        server: &Server,
-        requests: &Arc<Vec<Vec<u8>>>,
-        connections: usize,
-        time: Duration,
-    ) -> Result<Side, String> {
-        load::run(server.address, requests, connections, time / 5)?;
+    fn side(&self, server: &Server, requests: &Arc<Vec<Vec<u8>>>, load: Load) -> Result<Side, String> {
+        load::run(server.address, requests, Load { time: load.time / 5, ..load })?;
         let database = || self.cluster.as_ref().map_or(Duration::ZERO, Cluster::processor_time);
         let (before, database_before) = (server.processor_time(), database());
-        let measured = load::run(server.address, requests, connections, time)?;
+        let measured = load::run(server.address, requests, load)?;
         let (after, database_after) = (server.processor_time(), database());
         Ok(Side {
             processor_ms: each_ms(after.saturating_sub(before), &measured),

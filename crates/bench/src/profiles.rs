@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::database::Kind;
 use crate::definitions;
-use crate::load;
+use crate::load::{self, Load};
 use crate::place_args::PlaceArgs;
 use crate::product::Product;
 use crate::report;
@@ -88,8 +88,11 @@ fn summaries(arguments: &ProfileArgs, folder: &Path, kind: Kind) -> Result<(), S
     let request =
         format!("GET /fhir/Patient/p/$summary HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\r\n");
     let before = server.processor_time();
-    let measured =
-        load::run(server.address, &Arc::new(vec![request.into_bytes()]), 1, Duration::from_millis(arguments.time))?;
+    let measured = load::run(
+        server.address,
+        &Arc::new(vec![request.into_bytes()]),
+        Load::full(1, Duration::from_millis(arguments.time)),
+    )?;
     let spent = server.processor_time().saturating_sub(before);
     let count = u32::try_from(measured.requests).unwrap_or(u32::MAX).max(1);
     report::note(&format!(

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::database::Kind;
-use crate::load::{self, Measured};
+use crate::load::{self, Load, Measured};
 use crate::place_args::PlaceArgs;
 use crate::product::Product;
 use crate::{report, workload};
@@ -71,7 +71,7 @@ fn measure(arguments: &TokenArgs, folder: &Path, kind: Kind) -> Result<(), Strin
     let server = product.serve(&database)?;
     let time = Duration::from_millis(arguments.time);
     let case = |name: &str, requests: Vec<Vec<u8>>| -> Result<(), String> {
-        let measured = load::run(server.address, &Arc::new(requests), arguments.connections, time)?;
+        let measured = load::run(server.address, &Arc::new(requests), Load::full(arguments.connections, time))?;
         told(kind, name, &measured);
         Ok(())
     };
