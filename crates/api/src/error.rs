@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_model::Refused;
-use concord_store::{StoreError, WorkError};
+use concord_store::{Extent, StoreError, WorkError};
 use concord_terminology::elsewhere::Question;
 
 /// Why a request was not carried out.
@@ -82,9 +82,10 @@ pub enum ApiError {
     /// To match the condition of a write, or to search beside writes, takes more than the only writer may spend on it.
     #[error("the condition costs too much to be matched while others wait")]
     CostlyCondition,
-    /// To decide about a read takes more than the only writer may spend on it. Nobody is told: it is read beside the writer.
+    /// A read takes more than what others wait for may spend on it, SQLite's only writer or the statement that they share on
+    /// PostgreSQL: so much, as far as is known. Nobody is told: it is read beside them.
     #[error("the read costs too much to be done while others wait")]
-    CostlyRead,
+    CostlyRead(Extent),
     /// To decide about what a write changes or names leads further than the only writer may follow. Nobody is told: that is done
     /// before, and the write is tried again.
     #[error("what is decided before the write costs too much while others wait")]
@@ -184,7 +185,7 @@ impl ApiError {
         matches!(
             self.cause(),
             ApiError::CostlyCondition
-                | ApiError::CostlyRead
+                | ApiError::CostlyRead(_)
                 | ApiError::CostlyWalks
                 | ApiError::AskElsewhere(_)
                 | ApiError::OtherVersions(_)

@@ -13,6 +13,7 @@ use crate::shared_queue::{SharedQueue, Worker};
 use crate::slot::Slot;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
+use crate::transaction::bodies::Bodies;
 use crate::{Reply, Shared, guarded, reply, stopped};
 
 /// How many reads may share a statement.
@@ -177,7 +178,7 @@ impl Transaction<'_> {
             .sql(", ")
             .bind(Bind::Bigs(places))
             .sql(") AS w(type, id, place) JOIN resource r ON r.type = w.type AND r.id = w.id");
-        for (place, head) in self.heads_from(asked, "w.place")? {
+        for (place, head) in self.heads_from(asked, "w.place", Bodies::NotLarge)? {
             if let Some(slot) = usize::try_from(place).ok().and_then(|place| found.get_mut(place)) {
                 *slot = Some(head);
             }

@@ -5,17 +5,18 @@ use concord_fhir::json::{self, Limits};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 
-use crate::Reply;
 use crate::error::StoreError;
 use crate::history::{HistoryOf, HistoryRequest};
 use crate::include::{Along, Linked};
 use crate::lower::Rows;
+use crate::named::{Ground, KnownName, Permitted};
 use crate::rows::{Method, Version};
 use crate::search::{PageRequest, Position, TypeQuery};
 use crate::statement::Sql;
 use crate::testing::{NOW, Scratch};
 use crate::transaction::Transaction;
 use crate::transaction::bodies::{Holding, Reading};
+use crate::{Asker, Reply};
 
 const BASIC: ResourceType = ResourceType::of("Basic");
 
@@ -233,4 +234,63 @@ async fn bodies_are_read_in_order_and_sorted_with_nothing() {
         }
     })
     .await;
+}
+
+/// Which of them are left out where others wait for what is read.
+const LARGE_ONES: [usize; 2] = [4, 6];
+
+#[tokio::test]
+async fn large_bodies_are_left_out_of_what_a_caller_names_and_of_nothing_else() {
+    with(|transaction, stored| {
+        let named = |transaction: &mut Transaction<'_>, number: usize, lock: bool| {
+            let named = transaction.named(BASIC, &format!("b{number}"), lock).unwrap();
+            #[expect(clippy::disallowed_methods, reason = "the store by itself")]
+            let found = named.evaluated(|head| Ok::<_, StoreError>(Some(Permitted::on(Ground::KnowsEverything, head))));
+            found.unwrap().unwrap().0.version.into_version()
+        };
+        for (number, body) in stored.iter().enumerate() {
+            assert_eq!(named(transaction, number, false).body, *body);
+            transaction.leave_large_bodies();
+            let found = named(transaction, number, false);
+            let is_large = LARGE_ONES.contains(&number);
+            assert_eq!((found.version, transaction.has_left_bodies()), (1, is_large), "{number}");
+            assert_eq!(found.body, if is_large { "" } else { body });
+            // It is no resource, rather than an empty one.
+            assert_eq!(found.resource().is_err(), is_large);
+            // What is to be changed, and what the server itself goes by, is whole.
+            assert_eq!(named(transaction, number, true).body, *body);
+            let known = KnownName::of_caller(BASIC, &found.id);
+            assert_eq!(transaction.head(&known, false).unwrap().unwrap().version.body, *body);
+            assert_eq!(transaction.all(Rows::Current).iter().filter(|one| one.body.is_empty()).count(), 0);
+            transaction.renew_budgets();
+            assert!(!transaction.has_left_bodies());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_point_read_of_a_large_resource_is_told_that_its_body_was_left_out() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        store.write(|transaction| (Ok::<_, StoreError>(put(transaction)), Vec::new())).await.unwrap();
+        for number in 0..SIZES.len() {
+            let id = format!("b{number}");
+            let own = id.clone();
+            let work = move |transaction: &mut Transaction<'_>| -> Reply<(bool, bool)> {
+                transaction.leave_large_bodies();
+                let is_there = transaction.named(BASIC, &own, false).map(|named| named.is_there());
+                (is_there.map(|is_there| (is_there, transaction.has_left_bodies())), Vec::new())
+            };
+            let told = store.read_head(Asker::SERVER, BASIC, &id, work).await.unwrap();
+            assert_eq!(told, (true, LARGE_ONES.contains(&number)), "{id}");
+            // What the server itself goes by is whole there too.
+            let name = id.clone();
+            let work = move |transaction: &mut Transaction<'_>| -> Reply<usize> {
+                let known = transaction.head(&KnownName::of_caller(BASIC, &name), false);
+                (known.map(|head| head.map_or(0, |head| head.version.body.len())), Vec::new())
+            };
+            assert!(store.read_head(Asker::SERVER, BASIC, &id, work).await.unwrap() > SIZES[number], "{id}");
+        }
+    }
 }

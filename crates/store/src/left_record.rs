@@ -9,13 +9,14 @@ use crate::lower::{RECORD, Rows};
 use crate::rows::Version;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
+use crate::transaction::bodies::Bodies;
 
 /// A record that a resource has left.
 #[derive(Clone, Debug)]
 pub struct LeftRecord {
     /// The key of the patient.
     pub patient: i64,
-    /// The last version that was in it.
+    /// The last version that was in it, without its body.
     pub last: Version,
 }
 
@@ -56,7 +57,7 @@ impl Transaction<'_> {
         let sql = Sql::new("SELECT patient, last FROM left_record WHERE resource = ").bind(resource);
         let mut found = Vec::new();
         for (patient, last) in self.rows::<(BigInt, BigInt), (i64, i64)>(sql)? {
-            let last = self.versions(Rows::Superseded, Sql::new("r.pk = ").bind(last))?;
+            let last = self.versions_with(Rows::Superseded, Bodies::None, Sql::new("r.pk = ").bind(last))?;
             found.extend(last.into_iter().map(|last| LeftRecord { patient, last }));
         }
         Ok(found)

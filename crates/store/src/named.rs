@@ -44,6 +44,7 @@ use crate::lower::Rows;
 use crate::rows::{Head, StoredVersion};
 use crate::statement::Sql;
 use crate::transaction::Transaction;
+use crate::transaction::bodies::Bodies;
 
 /// The name of a resource that no caller has made up. The text of a request does not become one:
 ///
@@ -359,7 +360,8 @@ impl Transaction<'_> {
     /// # Errors
     /// When the database fails.
     pub fn named(&mut self, resource_type: ResourceType, id: &str, lock: bool) -> Result<Unevaluated, StoreError> {
-        self.head_of(resource_type, id, lock).map(Unevaluated)
+        let bodies = if lock { Bodies::All } else { self.bodies_named() };
+        self.head_with(resource_type, id, lock, bodies).map(Unevaluated)
     }
 
     /// The record of a patient whom a caller names.
@@ -394,9 +396,9 @@ impl Transaction<'_> {
             .sql(format!(" LIMIT {most}"))
             .sql(") AS c JOIN resource r ON r.rid = c.rid");
         let found = match self.buffers_key(parameter, key) {
-            true => self.heads_from(from, "0"),
+            true => self.heads_from(from, "0", Bodies::All),
             // What is buffered is none of them.
-            false => self.bypass_buffer(|transaction| transaction.heads_from(from, "0")),
+            false => self.bypass_buffer(|transaction| transaction.heads_from(from, "0", Bodies::All)),
         }?;
         Ok(found.into_iter().map(|(_, head)| Unevaluated(Some(head))).collect())
     }
@@ -428,7 +430,7 @@ impl Transaction<'_> {
             .sql(" ORDER BY n.resource LIMIT ")
             .bind(most)
             .sql(") AS c JOIN resource r ON r.rid = c.resource");
-        let found = self.heads_from(named, "0")?;
+        let found = self.heads_from(named, "0", Bodies::All)?;
         let is_full = i64::try_from(found.len()).is_ok_and(|count| count >= most);
         let last = found.iter().map(|(_, head)| head.version.key).max().filter(|_| is_full);
         Ok((found.into_iter().map(|(_, head)| Unevaluated(Some(head))).collect(), last))

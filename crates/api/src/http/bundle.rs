@@ -239,7 +239,7 @@ impl Teller {
         let response = response(&reply);
         let body = match reply.body {
             _ if !matches!(sent, Sent::Whole) => None,
-            Body::Nothing | Body::Packed(_) => None,
+            Body::Nothing | Body::Content(_) | Body::Packed(_) => None,
             Body::Read(version) => Some(whole(*version, &form)?),
             Body::Written(version) if self.wants_representation => Some(whole(*version, &form)?),
             Body::Written(_) => None,

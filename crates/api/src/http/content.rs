@@ -1,7 +1,14 @@
 //! Content that is sent and fetched as it is: of a resource that is nothing but that (R4 "Binary", REST).
 
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, ContentEncoding, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use concord_fhir::codec;
 use concord_fhir::json::{self, Limits, Value};
@@ -113,44 +120,95 @@ fn chosen(accept: &str, media: &str) -> Option<Form> {
     }
 }
 
-/// Whether a resource that is content goes out as it is; none if it goes out as a resource.
+/// How content is wanted.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// In which form.
+    accept: String,
+    /// Which part of it, if not all.
+    range: Option<String>,
+    /// Only what is to be said of it.
+    is_head: bool,
+}
+
+impl Wanted {
+    /// By a request that says in which form. A weak entity tag is the same as none for a part (RFC 9110, section 13.1.5).
+    pub(super) fn by(request: &HttpRequest, accept: &str) -> Wanted {
+        let headers = request.headers();
+        let may_be_part = request.method() == Method::GET && !headers.contains_key(header::IF_RANGE);
+        let range = headers.get(header::RANGE).filter(|_| may_be_part).and_then(|value| value.to_str().ok());
+        Wanted { accept: accept.to_owned(), range: range.map(str::to_owned), is_head: request.method() == Method::HEAD }
+    }
+}
+
+/// Content to be sent as it is, or the part of it that is asked for.
+#[derive(Debug)]
+pub(super) struct Content {
+    media: HeaderValue,
+    /// How many bytes all of it has.
+    length: usize,
+    part: Part,
+    /// Those of the part.
+    bytes: Vec<u8>,
+    is_head: bool,
+}
+
+/// The content of a resource that goes out as it is; none if it goes out as a resource.
 ///
 /// # Errors
 /// [`ApiError::NotAcceptable`] where neither is wanted.
-pub(super) fn native(accept: &str, version: &Version) -> Result<Option<(HeaderValue, Vec<u8>)>, ApiError> {
+pub(super) fn native(wanted: &Wanted, version: &Version) -> Result<Option<Content>, ApiError> {
     let value = version.resource()?;
     let media = value.text("contentType").unwrap_or_default();
-    match chosen(accept, media) {
+    match chosen(&wanted.accept, media) {
         Some(Form::Fhir) => return Ok(None),
         Some(Form::Native) => {}
-        None => return Err(negotiate::not_acceptable(accept)),
+        None => return Err(negotiate::not_acceptable(&wanted.accept)),
     }
     // Whoever stored it may have said anything.
     let media = if media_type::is_one(media) { media } else { media_type::ANY_BYTES };
-    let Ok(named) = HeaderValue::from_str(media) else { return Ok(None) };
-    let data: String = value.text("data").unwrap_or_default().split_whitespace().collect();
-    let unreadable = || ApiError::Internal("a stored body cannot be read".to_owned());
-    Ok(Some((named, base64_bytes(&data).ok_or_else(unreadable)?)))
+    let Ok(media) = HeaderValue::from_str(media) else { return Ok(None) };
+    let data = value.text("data").unwrap_or_default();
+    let data: Cow<'_, str> = match data.contains(char::is_whitespace) {
+        true => data.split_whitespace().collect::<String>().into(),
+        false => data.into(),
+    };
+    let length = decoded_length(&data);
+    let part = wanted.range.as_deref().map_or(Part::All, |text| part(text, length));
+    let wanted_of_it = match part {
+        _ if wanted.is_head => Some(Vec::new()),
+        Part::All => base64_bytes(&data),
+        Part::Of(start, end) => bytes_between(&data, start, end),
+        Part::Beyond => Some(Vec::new()),
+    };
+    let bytes = wanted_of_it.ok_or_else(|| ApiError::Internal("a stored body cannot be read".to_owned()))?;
+    Ok(Some(Content { media, length, part, bytes, is_head: wanted.is_head }))
+}
+
+/// How many bytes base64 with padding stands for.
+fn decoded_length(data: &str) -> usize {
+    let padding = data.bytes().rev().take(2).take_while(|byte| *byte == b'=').count();
+    (data.len() / 4 * 3).saturating_sub(padding)
+}
+
+/// Those from one to another one, both included, of the bytes that base64 stands for: four letters are three of them, so the
+/// others need not be read.
+fn bytes_between(data: &str, start: usize, end: usize) -> Option<Vec<u8>> {
+    let (first, after) = (start / 3, end / 3 + 1);
+    let mut bytes = base64_bytes(data.get(first * 4..(after * 4).min(data.len()))?)?;
+    bytes.truncate((end + 1).checked_sub(first * 3)?);
+    bytes.drain(..start - first * 3);
+    Some(bytes)
 }
 
 /// The response with content, or with the part of it that is asked for (RFC 9110, section 14).
-pub(super) fn response(
-    mut builder: HttpResponseBuilder,
-    request: &HttpRequest,
-    media: HeaderValue,
-    mut content: Vec<u8>,
-) -> HttpResponse {
+pub(super) fn response(mut builder: HttpResponseBuilder, content: Content) -> HttpResponse {
+    let Content { media, length, part, bytes, is_head } = content;
     // It is whatever somebody has stored: nothing in it is to be run.
     builder.insert_header((header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"));
     builder.insert_header((header::CONTENT_TYPE, media));
     builder.insert_header((header::ACCEPT_RANGES, "bytes"));
     builder.insert_header((header::VARY, "Accept"));
-    let length = content.len();
-    let asked = request.headers().get(header::RANGE).and_then(|value| value.to_str().ok());
-    // A weak entity tag is the same as none here (RFC 9110, section 13.1.5).
-    let is_for_this = !request.headers().contains_key(header::IF_RANGE);
-    let part =
-        asked.filter(|_| is_for_this && request.method() == Method::GET).map_or(Part::All, |text| part(text, length));
     match part {
         Part::All => {}
         Part::Of(start, end) => {
@@ -158,16 +216,31 @@ pub(super) fn response(
             builder.insert_header((header::CONTENT_RANGE, format!("bytes {start}-{end}/{length}")));
             // The range is of what is stored, and not of what it would be packed to.
             builder.insert_header(ContentEncoding::Identity);
-            content.truncate(end + 1);
-            content.drain(..start);
         }
         Part::Beyond => {
             builder.status(StatusCode::RANGE_NOT_SATISFIABLE);
             builder.insert_header((header::CONTENT_RANGE, format!("bytes */{length}")));
-            content.clear();
         }
     }
-    builder.body(content)
+    match is_head {
+        true => builder.body(Unsent(u64::try_from(length).unwrap_or(u64::MAX))),
+        false => builder.body(bytes),
+    }
+}
+
+/// A body of which only the length is told: to HEAD.
+struct Unsent(u64);
+
+impl MessageBody for Unsent {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0)
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Poll::Ready(None)
+    }
 }
 
 /// What of some content is asked for.
@@ -241,6 +314,20 @@ mod tests {
         }
         assert_eq!(chosen("application/json", "application/json"), Some(Form::Native));
         assert_eq!(chosen("text/plain", "text/plain; charset=utf-8"), Some(Form::Native));
+    }
+
+    #[test]
+    fn a_part_is_the_same_as_of_the_whole() {
+        for length in 0..20_usize {
+            let whole: Vec<u8> = (0..length).map(|number| u8::try_from(number * 13 % 251).unwrap()).collect();
+            let data = crate::interact::base64(&whole);
+            assert_eq!(decoded_length(&data), length);
+            for start in 0..length {
+                for end in start..length {
+                    assert_eq!(bytes_between(&data, start, end).as_deref(), whole.get(start..=end), "{start} {end}");
+                }
+            }
+        }
     }
 
     #[test]

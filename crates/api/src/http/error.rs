@@ -81,7 +81,7 @@ fn status(error: &ApiError) -> StatusCode {
         | ApiError::OutcomeUnknown(_)
         | ApiError::NoSpace(_)
         | ApiError::AskElsewhere(_)
-        | ApiError::CostlyRead
+        | ApiError::CostlyRead(_)
         | ApiError::CostlyWalks
         | ApiError::TerminologyUnreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
         ApiError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -115,7 +115,9 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
         ),
         ApiError::TooLarge(text) => one(IssueCode::TooLong, text),
         ApiError::TerminologyUnreachable(text) | ApiError::Unreadable(text) => one(IssueCode::Transient, text),
-        ApiError::CostlyRead | ApiError::CostlyWalks => one(IssueCode::Transient, "this takes too long now; try again"),
+        ApiError::CostlyRead(_) | ApiError::CostlyWalks => {
+            one(IssueCode::Transient, "this takes too long now; try again")
+        }
         ApiError::AskElsewhere(_) => one(IssueCode::Transient, "the terminology server cannot be asked now; try again"),
         ApiError::NotAllowed { text, .. } | ApiError::MediaType(text) | ApiError::NotAcceptable(text) => {
             one(IssueCode::NotSupported, text)

@@ -139,8 +139,8 @@ async fn written(exchange: &Exchange, outcome: Outcome, bytes: usize) -> Result<
     let packed = bytes > answers::SMALL && exchange.takes_packed();
     let is_small = answers::is_small(bytes, form.is_plain() && !packed);
     let must_be_told = outcome.may_have_changed();
-    let wants =
-        Wants { content: exchange.may_be_content, written: exchange.wanted() == Return::Representation, packed };
+    let content = exchange.may_be_content.then(|| content::Wanted::by(exchange.request(), exchange.accept()));
+    let wants = Wants { content, written: exchange.wanted() == Return::Representation, packed };
     let write = move || Reply::of(&server, outcome, &form)?.written(&form, &wants);
     exchange.server.answers.apart(caller, is_small, must_be_told, write).await
 }
@@ -192,14 +192,8 @@ fn response(exchange: &Exchange, reply: Reply) -> Result<HttpResponse, ApiError>
     let form = &exchange.answer;
     let body = match reply.body {
         Body::Nothing => return Ok(builder.finish()),
-        Body::Read(version) => {
-            if exchange.may_be_content
-                && let Some((media, content)) = content::native(exchange.accept(), &version)?
-            {
-                return Ok(content::response(builder, exchange.request(), media, content));
-            }
-            whole(*version, form)?
-        }
+        Body::Content(content) => return Ok(content::response(builder, *content)),
+        Body::Read(version) => whole(*version, form)?,
         Body::Written(version) => match exchange.wanted() {
             Return::Minimal => return Ok(builder.finish()),
             Return::Outcome => form.value(&operation_outcome(&reply.warnings)),

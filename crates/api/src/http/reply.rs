@@ -8,6 +8,7 @@ use concord_fhir::issue::Issue;
 use super::Server;
 use super::answers::packed;
 use super::collection::Bundle;
+use super::content::{self, Content};
 use super::negotiate::Answer;
 use crate::error::ApiError;
 use crate::interact::execute::{HistoryPage, OperationOutput, Outcome, SearchPage};
@@ -49,6 +50,8 @@ pub(super) enum Body {
     Nothing,
     /// A resource that was read.
     Read(Box<Version>),
+    /// Content, as it is.
+    Content(Box<Content>),
     /// A resource that was written, which is sent to whoever wants it.
     Written(Box<Version>),
     /// A Bundle or a resource made for the answer, in the form that was asked for.
@@ -58,10 +61,10 @@ pub(super) enum Body {
 }
 
 /// What is wanted of a reply besides its form.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Wants {
     /// What was read as its content, if it is content.
-    pub(super) content: bool,
+    pub(super) content: Option<content::Wanted>,
     /// What was written.
     pub(super) written: bool,
     /// To have it packed.
@@ -118,7 +121,13 @@ impl Reply {
     /// When a stored body cannot be read.
     pub(super) fn written(mut self, form: &Answer, wants: &Wants) -> Result<Reply, ApiError> {
         self.body = match self.body {
-            Body::Read(version) if !wants.content => Body::Text(whole(*version, form)?),
+            Body::Read(version) => {
+                let native = wants.content.as_ref().map(|wanted| content::native(wanted, &version)).transpose()?;
+                match native.flatten() {
+                    Some(content) => Body::Content(Box::new(content)),
+                    None => Body::Text(whole(*version, form)?),
+                }
+            }
             Body::Written(version) if wants.written => Body::Text(whole(*version, form)?),
             other => other,
         };

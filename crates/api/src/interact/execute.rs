@@ -140,7 +140,8 @@ pub(crate) async fn carry_out_within(
         let left = Mutex::new(*answer);
         let is_costly = AtomicBool::new(*beside);
         let own = Arc::clone(service);
-        let asked = Arc::new(Invocation { service: own, call, command, answer: *answer, left, is_costly });
+        let is_large = AtomicBool::new(false);
+        let asked = Arc::new(Invocation { service: own, call, command, answer: *answer, left, is_costly, is_large });
         let carried = || Arc::clone(&asked).carry_out(kind.clone(), extent);
         let done = asking_elsewhere(service, &asked.call.questions, carried).await;
         *answer = *asked.left.lock().unwrap_or_else(PoisonError::into_inner);
@@ -176,6 +177,8 @@ struct Invocation {
     left: Mutex<Budget>,
     /// Whether a read is not begun on the only writer: that, or one before it, was found to take it too long.
     is_costly: AtomicBool,
+    /// The same of what it reads: it takes long in any case.
+    is_large: AtomicBool,
 }
 
 impl Invocation {
@@ -193,7 +196,8 @@ impl Invocation {
             let (kind, extent) = self.beside(kind.clone(), extent);
             let work = self.work(foreseen, matches!(kind, TransactionKind::Head(..)));
             match in_transaction(&self.service, caller, kind, extent, work).await {
-                Err(ApiError::CostlyRead) => self.is_costly.store(true, Ordering::Relaxed),
+                Err(ApiError::CostlyRead(Extent::Much)) => self.is_large.store(true, Ordering::Relaxed),
+                Err(ApiError::CostlyRead(_)) => self.is_costly.store(true, Ordering::Relaxed),
                 Err(ApiError::CostlyCondition) if self.command.is_foreseeable() => before.matches = true,
                 Err(ApiError::CostlyWalks) => before.walks = true,
                 Err(ApiError::NotForeseen { .. }) => {}
@@ -211,9 +215,12 @@ impl Invocation {
         Err(fault)
     }
 
-    /// Where it is carried out: a point read that takes the only writer too long goes the way of other reads.
+    /// Where it is carried out: a point read that takes what others wait for too long goes the way of other reads.
     fn beside(&self, kind: TransactionKind, extent: Extent) -> (TransactionKind, Extent) {
         match kind {
+            TransactionKind::Head(..) if self.is_large.load(Ordering::Relaxed) => {
+                (TransactionKind::Records, Extent::Much)
+            }
             TransactionKind::Head(..) if self.is_costly.load(Ordering::Relaxed) => {
                 (TransactionKind::Records, Extent::Unknown)
             }
@@ -231,6 +238,9 @@ impl Invocation {
         move |transaction| {
             let Invocation { service, call, command, .. } = &*asked;
             transaction.bound(at_first(service.settings.cost, command.is_foreseeable(), is_point));
+            if is_point {
+                transaction.leave_large_bodies();
+            }
             if let Some(foreseen) = &foreseen {
                 foreseen.begin(service);
                 if let Some(walks) = &foreseen.walks {
@@ -249,7 +259,12 @@ impl Invocation {
             *asked.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
             match reply {
                 (Err(_), _) if transaction.has_walked_all() => (Err(ApiError::CostlyWalks), Vec::new()),
-                _ if is_point && transaction.has_spent_all() => (Err(ApiError::CostlyRead), Vec::new()),
+                _ if is_point && transaction.has_spent_all() => {
+                    (Err(ApiError::CostlyRead(Extent::Unknown)), Vec::new())
+                }
+                (Ok(Outcome::Found(_)) | Err(ApiError::Internal(_)), _) if transaction.has_left_bodies() => {
+                    (Err(ApiError::CostlyRead(Extent::Much)), Vec::new())
+                }
                 // It has not been decided yet.
                 (Err(fault), _) if fault.is_undecided() => (Err(fault), Vec::new()),
                 reply => reply,

@@ -36,7 +36,7 @@ use crate::entry_row::EntryRow;
 use crate::error::{StoreError, is_in_trouble, is_overtaken};
 use crate::rows::Head;
 use crate::statement::{Sql, Statement};
-use bodies::BodiesLeft;
+use bodies::{Bodies, BodiesLeft, LargeBodies, is_left_out};
 use effective_label::MayLeave;
 use explain::Noted;
 use recall::Recall;
@@ -69,6 +69,8 @@ pub struct Transaction<'a> {
     pub(crate) left_to_callers: Left,
     /// How many bytes of bodies pages may still hand out.
     bodies: BodiesLeft,
+    /// What becomes of large bodies.
+    large_bodies: LargeBodies,
     /// The state of all data that it began with, on the embedded database; none if that is in doubt.
     pub(crate) state: Option<u64>,
     /// Up to which event the log is entered by patient and by agent, on the embedded database; none if that is to be looked up.
@@ -135,6 +137,7 @@ impl<'a> Transaction<'a> {
             head: None,
             left_to_callers: Left::unbounded(),
             bodies: BodiesLeft::unbounded(),
+            large_bodies: LargeBodies::default(),
             state: None,
             watermark: None,
             only_writer: false,
@@ -171,9 +174,17 @@ impl<'a> Transaction<'a> {
         Transaction { left: Some(0), head: Some(head), ..Transaction::new(connection, shared) }
     }
 
-    /// The current version of a resource if it is the one that has been looked up.
-    pub(crate) fn looked_up(&mut self, resource_type: ResourceType, id: &str) -> Option<Option<Head>> {
-        self.head.take_if(|(looked, own, _)| *looked == resource_type && own == id).map(|(_, _, head)| head)
+    /// The current version of a resource if it is the one that has been looked up, with such a body as is wanted.
+    pub(crate) fn looked_up(&mut self, resource_type: ResourceType, id: &str, bodies: Bodies) -> Option<Option<Head>> {
+        let is_left_out = |head: &Option<Head>| head.as_ref().is_some_and(|head| is_left_out(&head.version));
+        let is_it = |(looked, own, head): &mut LookedUp| {
+            *looked == resource_type && own == id && (bodies != Bodies::All || !is_left_out(head))
+        };
+        let (_, _, head) = self.head.take_if(is_it)?;
+        if is_left_out(&head) {
+            self.note_left_out();
+        }
+        Some(head)
     }
 
     /// Lets a statement run, if it may.
@@ -200,6 +211,7 @@ impl<'a> Transaction<'a> {
     pub(crate) fn renew_budgets(&mut self) {
         self.left_to_callers = Left::unbounded();
         self.bodies = BodiesLeft::unbounded();
+        self.large_bodies = LargeBodies::default();
         self.label_steps = self.shared.label_steps;
         self.may_leave = MayLeave::Anything;
         self.labels_left.clear();

@@ -14,16 +14,13 @@ use crate::lower::{RECORD, Rows};
 use crate::rows::{Head, Method, StoredVersion, Version, joined};
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
+use crate::transaction::bodies::{Bodies, is_left_out};
 use crate::transaction::effective_label::Written;
 use crate::transaction::entries::OR_FAIL;
 
 /// The columns of [`Version`] but for the body, on the alias `r`, after the key.
 pub(super) const BEFORE_BODY: &str =
     ", r.type, r.id, r.version, r.updated, r.method, r.deleted, r.patient, r.patients, r.author, r.labels";
-
-/// The columns of [`Version`], on the alias `r`, after the key.
-const COLUMNS: &str =
-    ", r.type, r.id, r.version, r.updated, r.method, r.deleted, r.patient, r.patients, r.author, r.labels, r.body";
 
 pub(super) type Columns =
     (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text, Text);
@@ -77,11 +74,12 @@ struct HeadRow {
 }
 
 /// The statement for current versions among what follows `FROM`.
-fn heads(from: Sql, place: &'static str) -> Sql {
+fn heads(from: Sql, place: &'static str, bodies: Bodies) -> Sql {
     Sql::new("SELECT CAST(")
         .sql(place)
         .sql(" AS BIGINT), r.rid")
-        .sql(COLUMNS)
+        .sql(BEFORE_BODY)
+        .sql(bodies.column())
         .sql(", p.access_version, z.access_version FROM ")
         .append(from)
         .sql(" JOIN patient p ON p.key = r.patient JOIN patient z ON z.key = 0")
@@ -100,13 +98,24 @@ impl Transaction<'_> {
         id: &str,
         lock: bool,
     ) -> Result<Option<Head>, StoreError> {
-        if !lock && let Some(head) = self.looked_up(resource_type, id) {
+        self.head_with(resource_type, id, lock, Bodies::All)
+    }
+
+    /// The same with its body, if that is wanted.
+    pub(crate) fn head_with(
+        &mut self,
+        resource_type: ResourceType,
+        id: &str,
+        lock: bool,
+        bodies: Bodies,
+    ) -> Result<Option<Head>, StoreError> {
+        if !lock && let Some(head) = self.looked_up(resource_type, id, bodies) {
             return Ok(head);
         }
         if let Some(head) = self.cached_head(resource_type, id, lock) {
             return Ok(head);
         }
-        let mut sql = heads(Sql::new("resource r"), "0")
+        let mut sql = heads(Sql::new("resource r"), "0", bodies)
             .sql(" WHERE r.type = ")
             .bind(resource_type.number())
             .sql(" AND r.id = ")
@@ -115,37 +124,62 @@ impl Transaction<'_> {
             sql.push_sql(" FOR UPDATE OF r");
         }
         let found = self.rows::<HeadColumns, HeadRow>(sql)?.pop().map(head).transpose()?.map(|(_, head)| head);
-        self.cache_head(resource_type, id, found.as_ref(), lock);
+        if found.as_ref().is_some_and(|head| is_left_out(&head.version)) {
+            self.note_left_out();
+        } else {
+            self.cache_head(resource_type, id, found.as_ref(), lock);
+        }
         Ok(found)
     }
 
     /// The current versions among what follows `FROM`, each with the value of `place`.
-    pub(crate) fn heads_from(&mut self, from: Sql, place: &'static str) -> Result<Vec<(i64, Head)>, StoreError> {
-        self.rows::<HeadColumns, HeadRow>(heads(from, place))?.into_iter().map(head).collect()
+    pub(crate) fn heads_from(
+        &mut self,
+        from: Sql,
+        place: &'static str,
+        bodies: Bodies,
+    ) -> Result<Vec<(i64, Head)>, StoreError> {
+        self.rows::<HeadColumns, HeadRow>(heads(from, place, bodies))?.into_iter().map(head).collect()
     }
 
     /// The same, locked, in an order in which no two transactions wait for each other. Only on PostgreSQL.
     pub(crate) fn heads_locked_from(&mut self, from: Sql) -> Result<Vec<Head>, StoreError> {
-        let sql = heads(from, "0").sql(" ORDER BY r.rid FOR UPDATE OF r");
+        let sql = heads(from, "0", Bodies::All).sql(" ORDER BY r.rid FOR UPDATE OF r");
         self.rows::<HeadColumns, HeadRow>(sql)?.into_iter().map(|row| Ok(head(row)?.1)).collect()
     }
 
     /// A superseded version.
     pub fn superseded(&mut self, rid: i64, number: i64) -> Result<Option<Version>, StoreError> {
         let sql = Sql::new("SELECT r.pk")
-            .sql(COLUMNS)
+            .sql(BEFORE_BODY)
+            .sql(self.bodies_named().column())
             .sql(" FROM history r WHERE r.rid = ")
             .bind(rid)
             .sql(" AND r.version = ")
             .bind(number);
-        self.rows::<Columns, VersionRow>(sql)?.pop().map(VersionRow::version).transpose()
+        let found = self.rows::<Columns, VersionRow>(sql)?.pop().map(VersionRow::version).transpose()?;
+        if found.as_ref().is_some_and(is_left_out) {
+            self.note_left_out();
+        }
+        Ok(found)
     }
 
     /// Versions of one table that meet a condition on `r`, in the order given.
     pub(crate) fn versions(&mut self, rows: Rows, condition: Sql) -> Result<Vec<Version>, StoreError> {
+        self.versions_with(rows, Bodies::All, condition)
+    }
+
+    /// The same with their bodies, if those are wanted.
+    pub(crate) fn versions_with(
+        &mut self,
+        rows: Rows,
+        bodies: Bodies,
+        condition: Sql,
+    ) -> Result<Vec<Version>, StoreError> {
         let sql = Sql::new("SELECT ")
             .sql(rows.key())
-            .sql(COLUMNS)
+            .sql(BEFORE_BODY)
+            .sql(bodies.column())
             .sql(" FROM ")
             .sql(rows.table())
             .sql(" r WHERE ")
@@ -161,7 +195,8 @@ impl Transaction<'_> {
         rows: Rows,
         condition: Sql,
     ) -> Result<Vec<(Version, i64)>, StoreError> {
-        let sql = Sql::new("SELECT ").sql(rows.key()).sql(COLUMNS).sql(", r.digest FROM ").sql(rows.table());
+        let sql = Sql::new("SELECT ").sql(rows.key()).sql(BEFORE_BODY).sql(Bodies::All.column());
+        let sql = sql.sql(", r.digest FROM ").sql(rows.table());
         let found = self.rows::<(Columns, BigInt), (VersionRow, i64)>(sql.sql(" r WHERE ").append(condition))?;
         found.into_iter().map(|(row, digest)| Ok((row.version()?, digest))).collect()
     }

@@ -9,6 +9,7 @@ mod hidden;
 mod import;
 mod label_backlog;
 mod label_upgrade;
+mod large;
 mod parameter;
 mod places;
 mod plan;
