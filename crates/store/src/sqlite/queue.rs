@@ -64,6 +64,8 @@ struct State {
     beside_at_work: bool,
     /// Whether whoever is beside it waits without an end.
     beside_sleeps: bool,
+    /// Whether the writer is at writes that are expected to take long: whoever comes need not wait to find that out.
+    at_long_writes: bool,
     /// Whether the writer has begun anything since whoever is beside it looked last.
     goes_on: bool,
     /// When the writer has something to try again.
@@ -76,6 +78,7 @@ impl State {
     /// When what waits has waited long enough for it to be done beside the writer.
     fn due(&self, held: Duration) -> Option<Instant> {
         let since = [self.done_since, self.waiting.waits_since()].into_iter().flatten().min();
+        let held = if self.at_long_writes { Duration::ZERO } else { held };
         since.filter(|_| self.busy).map(|since| since + held)
     }
 
@@ -100,6 +103,7 @@ impl Queue {
             done_since: None,
             beside_at_work: false,
             beside_sleeps: false,
+            at_long_writes: false,
             goes_on: false,
             again: None,
             closed: false,
@@ -139,7 +143,7 @@ impl Queue {
     }
 
     fn wake_beside(&self, state: &mut State) {
-        if state.beside_sleeps && state.due(self.held).is_some() {
+        if (state.beside_sleeps || state.at_long_writes) && state.due(self.held).is_some() {
             state.beside_sleeps = false;
             self.for_beside.notify_one();
         }
@@ -168,6 +172,7 @@ impl Queue {
             let is_due = state.again.is_some_and(|again| again <= Instant::now());
             if !others.is_empty() || !writes.is_empty() || state.has_done() || is_due {
                 state.busy = true;
+                state.at_long_writes = false;
                 state.goes_on = true;
                 state.again = None;
                 return Some(Batch { others, writes });
@@ -227,9 +232,11 @@ impl Queue {
         state.done_since.get_or_insert_with(Instant::now);
     }
 
-    /// Says that a write begins, behind which what has been done waits now.
-    pub(super) fn write_begins(&self) {
+    /// Says that writes of these begin, behind which what has been done waits now: where one of theirs took long before, no
+    /// longer.
+    pub(super) fn writes_begin(&self, mut askers: impl Iterator<Item = Asker>) {
         let mut state = self.state();
+        state.at_long_writes = askers.any(|asker| state.waiting.is_slow(asker));
         self.wake_beside(&mut state);
     }
 
@@ -254,6 +261,7 @@ impl Queue {
     pub(super) fn settle(&self) {
         let mut state = self.state();
         state.busy = false;
+        state.at_long_writes = false;
         while state.beside_at_work {
             state = self.for_writer.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -352,7 +360,7 @@ mod tests {
         assert_eq!((batch.others.len(), batch.writes.len()), (1, 0));
         // The writer has done it and is held up; another one comes.
         queue.is_done(Vec::new(), Box::new(|_| {}));
-        queue.write_begins();
+        queue.writes_begin(std::iter::once(Asker::SERVER));
         assert!(queue.add(append()));
         let beside = queue.next_beside().unwrap();
         assert_eq!((beside.jobs.len(), beside.done.answers.len()), (1, 1));
@@ -362,6 +370,26 @@ mod tests {
         let writer = std::thread::spawn(move || own.settle());
         queue.beside_is_done();
         writer.join().unwrap();
+    }
+
+    #[test]
+    fn behind_whose_writes_take_long_nobody_waits_to_find_that_out() {
+        let queue = Arc::new(Queue::holding(Duration::from_secs(3_600)));
+        let asker = Asker::of(1);
+        queue.took(asker, Duration::from_secs(1));
+        assert!(queue.add(append()));
+        queue.next().unwrap();
+        queue.is_done(Vec::new(), Box::new(|_| {}));
+        // What is beside the writer has looked and waits, and hears of what comes.
+        let own = Arc::clone(&queue);
+        let beside = std::thread::spawn(move || own.next_beside().map(|beside| beside.done.answers.len()));
+        queue.writes_begin([Asker::of(2), asker].into_iter());
+        assert_eq!(beside.join().unwrap(), Some(1));
+        queue.beside_is_done();
+        let own = Arc::clone(&queue);
+        let beside = std::thread::spawn(move || own.next_beside().map(|beside| beside.jobs.len()));
+        assert!(queue.add(append()));
+        assert_eq!(beside.join().unwrap(), Some(1));
     }
 
     #[test]

@@ -10,6 +10,12 @@ use crate::fair_queue::{Asker, FairQueue};
 /// A write that takes so long has taken long.
 const LONG: Duration = Duration::from_millis(50);
 
+/// A write that takes so long is worth not to be waited for by whoever reads.
+const NOTICED: Duration = Duration::from_millis(2);
+
+/// For how long the next of whoever had such a write is taken to be another.
+const REMEMBERED: Duration = Duration::from_secs(10);
+
 /// How long at most nothing further of theirs is begun.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
@@ -20,12 +26,14 @@ pub(crate) struct Turns<T> {
     writes: FairQueue<T>,
     /// Until when no write of theirs is begun.
     resting: HashMap<Asker, Instant>,
+    /// Whose last write took so long that it is noticed, and until when that counts.
+    slow: HashMap<Asker, Instant>,
 }
 
 impl<T> Turns<T> {
     /// Nothing waits.
     pub(crate) fn new() -> Turns<T> {
-        Turns { others: FairQueue::new(), writes: FairQueue::new(), resting: HashMap::new() }
+        Turns { others: FairQueue::new(), writes: FairQueue::new(), resting: HashMap::new(), slow: HashMap::new() }
     }
 
     /// Adds what is no write.
@@ -69,6 +77,7 @@ impl<T> Turns<T> {
     /// What may share the next commit, of so many at most: what is no write, and writes. Nothing when nothing is due.
     pub(crate) fn next(&mut self, now: Instant, most: usize) -> (Vec<T>, Vec<(Asker, T)>) {
         self.resting.retain(|_, until| *until > now);
+        self.slow.retain(|_, until| *until > now);
         let others: Vec<T> = self.others.next(most).into_iter().map(|(_, job)| job).collect();
         let writes = self.writes.take(most - others.len(), |asker| !self.resting.contains_key(&asker));
         (others, writes)
@@ -79,9 +88,19 @@ impl<T> Turns<T> {
         self.writes.put_back(jobs);
     }
 
+    /// Whether somebody's next write may be expected to take so long that whoever reads need not wait for it.
+    pub(crate) fn is_slow(&self, asker: Asker) -> bool {
+        self.slow.contains_key(&asker)
+    }
+
     /// Says that somebody had a turn, and how long it took.
     pub(crate) fn took(&mut self, asker: Asker, time: Duration, now: Instant) {
         self.writes.had_turn(asker);
+        if time >= NOTICED {
+            self.slow.insert(asker, now.checked_add(REMEMBERED).unwrap_or(now));
+        } else if !self.slow.is_empty() {
+            self.slow.remove(&asker);
+        }
         // Where nobody else waits, as in a load, nobody is kept waiting.
         let others_wait = !self.others.is_empty() || self.writes.askers().any(|other| other != asker);
         if time >= LONG && others_wait {
@@ -153,6 +172,22 @@ mod tests {
         assert_eq!(turns.due(now), Some(now));
         assert_eq!(next(&mut turns, now, 9), (vec![3], vec![4]));
         assert_eq!(next(&mut turns, now + LONGEST_REST, 9).1, [1], "and it is no longer than that");
+    }
+
+    #[test]
+    fn whose_last_write_took_long_is_expected_to_take_long_again() {
+        let (now, mut turns) = (Instant::now(), Turns::new());
+        turns.took(ONE, NOTICED, now);
+        turns.took(TWO, NOTICED - Duration::from_nanos(1), now);
+        assert_eq!((turns.is_slow(ONE), turns.is_slow(TWO), turns.is_slow(THREE)), (true, false, false));
+        turns.add_write(TWO, 1);
+        assert_eq!(next(&mut turns, now, 9).1, [1]);
+        assert!(turns.is_slow(ONE));
+        assert_eq!(next(&mut turns, now + REMEMBERED, 9), (vec![], vec![]));
+        assert!(!turns.is_slow(ONE), "not for ever");
+        turns.took(TWO, NOTICED, now);
+        turns.took(TWO, Duration::ZERO, now);
+        assert!(!turns.is_slow(TWO), "nor after a short one");
     }
 
     #[test]

@@ -265,7 +265,7 @@ impl Together {
         }
         let (begun, single) = (Instant::now(), batch.writes.len() == 1);
         if !batch.writes.is_empty() {
-            queue.write_begins();
+            queue.writes_begin(batch.writes.iter().map(|(asker, _)| *asker));
         }
         let mut writes = batch.writes.into_iter();
         // What the database has undone a read in, it has undone as a whole.
