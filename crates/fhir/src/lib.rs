@@ -27,6 +27,7 @@
 //! | which codes does a query name without listing them? | [`terminology`] |
 //! | which of two versions of a definition is newer? | [`version`] |
 //! | is it sensible for its type? | [`rules`] |
+//! | what is done between the pieces of what takes long? | [`pieces`] |
 
 mod calendar;
 pub mod check;
@@ -45,6 +46,7 @@ pub mod missing_id;
 pub mod nhs_number;
 pub mod patch;
 pub mod path;
+pub mod pieces;
 pub mod predicate;
 pub mod registry;
 pub mod resource_type;

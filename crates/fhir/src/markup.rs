@@ -9,6 +9,7 @@ use quick_xml::events::Event;
 
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, line_and_column};
+use crate::pieces;
 
 /// A part of an XML text.
 #[derive(Debug, PartialEq)]
@@ -183,6 +184,7 @@ impl<'a> Markup<'a> {
         }
         let attributes = self.attributes(rest)?;
         self.nodes += 1 + attributes.len();
+        pieces::did(1 + attributes.len());
         if self.nodes > self.limits.nodes {
             return Err(self.beyond(format!("more than {} elements and attributes", self.limits.nodes)));
         }

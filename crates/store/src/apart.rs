@@ -158,6 +158,7 @@ pub(crate) fn give_way() {
         let _as_before = rustix::process::getpriority_process(None)
             .and_then(|own| rustix::process::setpriority_process(None, (own + GIVES_WAY).min(NICEST)));
         AT_WORK.set(Some(Instant::now()));
+        concord_fhir::pieces::after_each(let_others_between);
     }
 }
 

@@ -120,8 +120,9 @@ pub(super) fn packed<B: AsRef<[u8]>>(parts: impl IntoIterator<Item = B>) -> Resu
     let mut done = Vec::new();
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     for part in parts {
-        for piece in part.as_ref().chunks(PIECE) {
+        for piece in part.as_ref().chunks(AT_ONCE) {
             encoder.write_all(piece).map_err(failed)?;
+            concord_store::let_others_between();
             if encoder.get_ref().len() >= PIECE {
                 done.push(std::mem::take(encoder.get_mut()));
             }
@@ -131,7 +132,10 @@ pub(super) fn packed<B: AsRef<[u8]>>(parts: impl IntoIterator<Item = B>) -> Resu
     Ok(done)
 }
 
-/// How many bytes are packed at a time.
+/// How many bytes are packed before others may come between.
+const AT_ONCE: usize = 8 * 1024;
+
+/// How many packed bytes are a part.
 const PIECE: usize = 256 * 1024;
 
 /// A response that takes its room until the client has it.

@@ -7,6 +7,7 @@ use super::{constraints, leniency, worded};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Object, Value};
 use crate::path::Fault;
+use crate::pieces;
 use crate::resource_type::ResourceType;
 use crate::schema::element_path::ElementPath;
 use crate::schema::problems::{Problems, kind_of, shown};
@@ -180,6 +181,7 @@ impl Walk {
         place: &ElementPath<'_>,
         within: Within<'_>,
     ) {
+        pieces::did(object.0.len());
         if object.0.is_empty() {
             self.problems.add(IssueCode::Structure, place, "an object must not be empty");
             return;

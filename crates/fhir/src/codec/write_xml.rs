@@ -3,6 +3,7 @@
 use super::FHIR;
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Object, Value};
+use crate::pieces;
 use crate::registry::ResourceType;
 use crate::schema::{Schema, Shape, TypeKind, r4};
 
@@ -70,6 +71,7 @@ impl Writer {
     /// Goes on after the name in a start tag: attributes, elements, end tag.
     fn content(&mut self, shape: &Shape, object: &Object<'_>, name: &str) -> Result<(), Issue> {
         let mut members = order(shape, object)?;
+        pieces::did(members.len());
         for member in
             members.extract_if(.., |member| shape.elements.get(member.position).is_some_and(|e| e.is_attribute))
         {

@@ -3,6 +3,10 @@ use std::ops::Range;
 
 use super::{Limits, Object, Value};
 use crate::issue::{Issue, IssueCode};
+use crate::pieces;
+
+/// After how many values it is said that they have been read.
+const COUNTED: usize = 64;
 
 /// Up to this many members an object is searched from its start for a duplicate; a larger one is sorted once.
 const FEW: usize = 16;
@@ -145,6 +149,9 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self) -> Result<Value<'a>, Stop> {
         self.nodes += 1;
+        if self.nodes.is_multiple_of(COUNTED) {
+            pieces::did(COUNTED);
+        }
         if self.nodes > self.limits.nodes {
             let text = format!("more than {} values", self.limits.nodes);
             return Err(Stop { at: self.at, code: IssueCode::TooLong, text: text.into() });

@@ -1,4 +1,5 @@
 use super::Value;
+use crate::pieces;
 
 /// Appends the value as JSON without any space between its parts.
 pub fn write(value: &Value<'_>, out: &mut String) {
@@ -15,6 +16,7 @@ pub fn write(value: &Value<'_>, out: &mut String) {
         }
         Value::Object(object) => {
             out.push('{');
+            pieces::did(object.0.len());
             for (position, (name, member)) in object.0.iter().enumerate() {
                 if position > 0 {
                     out.push(',');
@@ -59,6 +61,7 @@ pub fn write_pretty(value: &Value<'_>, level: usize, out: &mut String) {
         }
         Value::Object(object) if !object.0.is_empty() => {
             out.push('{');
+            pieces::did(object.0.len());
             for (position, (name, member)) in object.0.iter().enumerate() {
                 break_line(position > 0, level + 1, out);
                 write_string(name, out);

@@ -3,6 +3,7 @@
 use crate::check;
 use crate::issue::Issue;
 use crate::json::{Limits, Value};
+use crate::pieces;
 use crate::resource_type::ResourceType;
 
 /// The most values that the copies of the patches of one request may make: a few lines could double a resource over and over.
@@ -31,6 +32,7 @@ impl Budget {
 
     /// Takes so much of it; nothing once there is not so much left.
     pub(super) fn take(&mut self, count: usize) -> Option<()> {
+        pieces::did(count);
         let left = self.left.checked_sub(count);
         self.left = left.unwrap_or_default();
         self.is_spent |= left.is_none();

@@ -9,6 +9,7 @@ use super::fault::Fault;
 use super::functions::{COMPILATION, Pattern, unusable};
 use super::item::{Item, PlaceId, System};
 use crate::json::Value;
+use crate::pieces;
 
 /// What a part of an expression gives.
 pub(super) type Answer<'a> = Result<Vec<Item<'a>>, Fault>;
@@ -75,6 +76,7 @@ impl<'a> Evaluation<'a> {
 
     /// Counts steps.
     pub(super) fn spend(&mut self, steps: usize) -> Result<(), Fault> {
+        pieces::did(steps);
         let left = self.left.checked_sub(steps);
         self.left = left.unwrap_or_default();
         left.map(|_| ()).ok_or(Fault::TooCostly)
