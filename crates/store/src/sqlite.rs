@@ -170,7 +170,7 @@ impl Sqlite {
 
     /// Waits until all that was answered is in the log.
     pub(crate) async fn log_is_whole(&self) {
-        self.aside.is_empty().await;
+        self.aside.is_empty(|| self.queue.come_now()).await;
     }
 
     /// A read where the caller is. If it looks at the log its snapshot began when it was asked for; else any will do that

@@ -24,7 +24,7 @@ use crate::{Reads, Shared, reply};
 pub(crate) const ENDING: &str = "-aside";
 
 /// How many events are taken into the log by one commit.
-const TAKEN_IN: i64 = 4_096;
+pub(super) const TAKEN_IN: usize = 4_096;
 
 /// The columns are those of the log.
 pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS audit (pk INTEGER NOT NULL PRIMARY KEY, at BIGINT NOT NULL, \
@@ -72,11 +72,19 @@ impl Aside {
         Ok(aside)
     }
 
-    /// Waits until the log has everything.
-    pub(super) async fn is_empty(&self) {
+    /// Waits until the log has everything, which somebody is asked to see to where it has not.
+    pub(super) async fn is_empty(&self, ask: impl FnOnce()) {
         let mut told = self.waiting.subscribe();
+        if *told.borrow() {
+            ask();
+        }
         // Where nobody tells any more the store is closing.
         let _closed = told.wait_for(|waiting| !waiting).await;
+    }
+
+    /// Whether somebody waits until the log has everything.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiting.receiver_count() > 0
     }
 
     /// Whether the log may lack something that can be taken into it.
@@ -145,7 +153,8 @@ impl Aside {
 
     /// The first of what the log may lack.
     pub(super) fn first(&self, shared: &Shared) -> Result<Vec<Stored>, StoreError> {
-        self.within(shared, |transaction| transaction.put_aside_before(TAKEN_IN))
+        let most = i64::try_from(TAKEN_IN).unwrap_or(i64::MAX);
+        self.within(shared, |transaction| transaction.put_aside_before(most))
     }
 
     /// Forgets what the log has.

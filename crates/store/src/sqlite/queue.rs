@@ -224,6 +224,17 @@ impl Queue {
         self.state().again = Some(Instant::now() + AGAIN);
     }
 
+    /// Has the writer come now, if it has to come again: somebody waits for it.
+    pub(super) fn come_now(&self) {
+        let mut state = self.state();
+        if state.again.is_some() {
+            state.again = Some(Instant::now());
+            if std::mem::take(&mut state.writer_sleeps) {
+                self.for_writer.notify_one();
+            }
+        }
+    }
+
     /// Takes in what the writer has done that changes nothing.
     pub(super) fn is_done(&self, records: Vec<Record>, answer: Answer) {
         let mut state = self.state();
@@ -433,6 +444,19 @@ mod tests {
         queue.come_again();
         queue.close();
         assert!(queue.next().is_none());
+    }
+
+    #[test]
+    fn the_writer_comes_at_once_where_somebody_waits_for_what_it_left() {
+        let queue = Arc::new(Queue::new());
+        // Nothing was left.
+        queue.come_now();
+        assert_eq!(queue.state().again, None);
+        let own = Arc::clone(&queue);
+        let writer = std::thread::spawn(move || own.next().is_some());
+        queue.state().again = Some(Instant::now() + Duration::from_secs(3_600));
+        queue.come_now();
+        assert!(writer.join().unwrap());
     }
 
     #[test]

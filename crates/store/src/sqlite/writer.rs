@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::aside::Aside;
+use super::aside::{Aside, TAKEN_IN};
 use super::queue::{Batch, Queue};
 use super::readers::Readers;
 use super::write_back::{Stage, WriteBack, write_back};
@@ -60,6 +60,14 @@ pub(super) fn start(
         .map_err(cannot)
 }
 
+/// What is taken into the log of what was answered while a write held the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Take {
+    Everything,
+    /// All but what comes while the rest is taken in, unless somebody waits for that.
+    NotTheLast,
+}
+
 /// The writer, on its thread.
 struct Writer {
     connection: Connection,
@@ -88,7 +96,7 @@ impl Writer {
     fn run(mut self) {
         let mut unindexed = Transaction::new(&mut self.connection, &self.shared).above().unwrap_or_default();
         let mut commits = 0;
-        unindexed += self.take_in();
+        unindexed += self.take_in(Take::Everything);
         let queue = Arc::clone(&self.queue);
         while let Some(batch) = queue.next() {
             unindexed += self.commit_together(batch);
@@ -98,13 +106,14 @@ impl Writer {
                 self.fill_audit_index();
                 unindexed = 0;
             }
-            unindexed += self.take_in();
+            unindexed += self.take_in(Take::NotTheLast);
             commits += 1;
             if commits >= KEPT_COMMITS {
                 commits = 0;
                 self.readers.begin_anew();
             }
         }
+        self.take_in(Take::Everything);
     }
 
     /// Has the write-ahead log written back to the database when it has become long, and does the rest when all have their answers,
@@ -137,22 +146,41 @@ impl Writer {
 
     /// Takes into the log what was answered while a write held the writer; how many events. If that fails they stay where
     /// they are, and it is tried again after the next commit, or in a moment.
-    fn take_in(&mut self) -> usize {
+    fn take_in(&mut self, take: Take) -> usize {
+        let taken = self.take_in_some_of(take);
+        // Before anything else is begun.
         self.queue.settle();
+        taken.unwrap_or_else(|fault| {
+            tracing::error!(?fault, "the log lacks what is in the file beside the database");
+            // Whoever reads the log waits for it.
+            self.queue.come_again();
+            0
+        })
+    }
+
+    /// Whoever reads meanwhile does not wait for it: that is done beside the writer too. What comes so is little, and is left until
+    /// the writer comes by again; but whoever reads the log does not wait for that.
+    fn take_in_some_of(&mut self, take: Take) -> Result<usize, StoreError> {
         let mut all = 0;
         while self.aside.has_something() {
-            match self.take_in_some() {
-                Ok(0) => self.aside.is_taken_in(),
-                Ok(some) => all += some,
-                Err(fault) => {
-                    tracing::error!(?fault, "the log lacks what is in the file beside the database");
-                    // Whoever reads the log waits for it.
-                    self.queue.come_again();
-                    break;
-                }
+            let some = self.take_in_some()?;
+            all += some;
+            if some < TAKEN_IN {
+                break;
             }
         }
-        all
+        self.queue.settle();
+        while self.aside.has_something() {
+            if self.aside.first(&self.shared)?.is_empty() {
+                self.aside.is_taken_in();
+            } else if take == Take::Everything || self.aside.is_waited_for() {
+                all += self.take_in_some()?;
+            } else {
+                self.queue.come_again();
+                break;
+            }
+        }
+        Ok(all)
     }
 
     fn take_in_some(&mut self) -> Result<usize, StoreError> {
