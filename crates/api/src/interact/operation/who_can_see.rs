@@ -35,7 +35,7 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$who-can-see",
     levels: &[Level::Instance],
     types: &["Patient"],
-    conduct: Conduct::READS,
+    conduct: Conduct { computes: true, ..Conduct::READS },
     description: "Says who can see a patient's record: what of it, by which Consent or rule, and until when.",
     definition: None,
     parameters: &[],
