@@ -13,7 +13,7 @@ use crate::shared_queue::{SharedQueue, Worker};
 use crate::slot::Slot;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
-use crate::transaction::bodies::Bodies;
+use crate::transaction::large_bodies::Bodies;
 use crate::{Reply, Shared, guarded, reply, stopped};
 
 /// How many reads may share a statement.

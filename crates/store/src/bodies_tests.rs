@@ -236,6 +236,11 @@ async fn bodies_are_read_in_order_and_sorted_with_nothing() {
     .await;
 }
 
+#[expect(clippy::disallowed_methods, reason = "the store by itself")]
+fn known(id: &str) -> KnownName<'_> {
+    KnownName::of_caller(BASIC, id)
+}
+
 /// Which of them are left out where others wait for what is read.
 const LARGE_ONES: [usize; 2] = [4, 6];
 
@@ -259,7 +264,7 @@ async fn large_bodies_are_left_out_of_what_a_caller_names_and_of_nothing_else() 
             assert_eq!(found.resource().is_err(), is_large);
             // What is to be changed, and what the server itself goes by, is whole.
             assert_eq!(named(transaction, number, true).body, *body);
-            let known = KnownName::of_caller(BASIC, &found.id);
+            let known = known(&found.id);
             assert_eq!(transaction.head(&known, false).unwrap().unwrap().version.body, *body);
             assert_eq!(transaction.all(Rows::Current).iter().filter(|one| one.body.is_empty()).count(), 0);
             transaction.renew_budgets();
@@ -274,7 +279,7 @@ async fn a_point_read_of_a_large_resource_is_told_that_its_body_was_left_out() {
     for scratch in Scratch::both() {
         let store = scratch.store();
         store.write(|transaction| (Ok::<_, StoreError>(put(transaction)), Vec::new())).await.unwrap();
-        for number in 0..SIZES.len() {
+        for (number, size) in SIZES.into_iter().enumerate() {
             let id = format!("b{number}");
             let own = id.clone();
             let work = move |transaction: &mut Transaction<'_>| -> Reply<(bool, bool)> {
@@ -287,10 +292,10 @@ async fn a_point_read_of_a_large_resource_is_told_that_its_body_was_left_out() {
             // What the server itself goes by is whole there too.
             let name = id.clone();
             let work = move |transaction: &mut Transaction<'_>| -> Reply<usize> {
-                let known = transaction.head(&KnownName::of_caller(BASIC, &name), false);
+                let known = transaction.head(&known(&name), false);
                 (known.map(|head| head.map_or(0, |head| head.version.body.len())), Vec::new())
             };
-            assert!(store.read_head(Asker::SERVER, BASIC, &id, work).await.unwrap() > SIZES[number], "{id}");
+            assert!(store.read_head(Asker::SERVER, BASIC, &id, work).await.unwrap() > size, "{id}");
         }
     }
 }

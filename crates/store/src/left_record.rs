@@ -9,7 +9,7 @@ use crate::lower::{RECORD, Rows};
 use crate::rows::Version;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
-use crate::transaction::bodies::Bodies;
+use crate::transaction::large_bodies::Bodies;
 
 /// A record that a resource has left.
 #[derive(Clone, Debug)]

@@ -44,7 +44,7 @@ use crate::lower::Rows;
 use crate::rows::{Head, StoredVersion};
 use crate::statement::Sql;
 use crate::transaction::Transaction;
-use crate::transaction::bodies::Bodies;
+use crate::transaction::large_bodies::Bodies;
 
 /// The name of a resource that no caller has made up. The text of a request does not become one:
 ///

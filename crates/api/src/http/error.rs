@@ -88,6 +88,8 @@ fn status(error: &ApiError) -> StatusCode {
     }
 }
 
+const TOO_LONG_NOW: &str = "this takes too long now; try again";
+
 fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
     let one = |code: IssueCode, text: &str| vec![Issue::plain(code, text)];
     match error {
@@ -115,9 +117,7 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
         ),
         ApiError::TooLarge(text) => one(IssueCode::TooLong, text),
         ApiError::TerminologyUnreachable(text) | ApiError::Unreadable(text) => one(IssueCode::Transient, text),
-        ApiError::CostlyRead(_) | ApiError::CostlyWalks => {
-            one(IssueCode::Transient, "this takes too long now; try again")
-        }
+        ApiError::CostlyRead(_) | ApiError::CostlyWalks => one(IssueCode::Transient, TOO_LONG_NOW),
         ApiError::AskElsewhere(_) => one(IssueCode::Transient, "the terminology server cannot be asked now; try again"),
         ApiError::NotAllowed { text, .. } | ApiError::MediaType(text) | ApiError::NotAcceptable(text) => {
             one(IssueCode::NotSupported, text)

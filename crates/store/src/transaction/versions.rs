@@ -14,9 +14,9 @@ use crate::lower::{RECORD, Rows};
 use crate::rows::{Head, Method, StoredVersion, Version, joined};
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
-use crate::transaction::bodies::{Bodies, is_left_out};
 use crate::transaction::effective_label::Written;
 use crate::transaction::entries::OR_FAIL;
+use crate::transaction::large_bodies::{Bodies, is_left_out};
 
 /// The columns of [`Version`] but for the body, on the alias `r`, after the key.
 pub(super) const BEFORE_BODY: &str =
