@@ -128,15 +128,14 @@ async fn a_person_signs_notes_for_nobody_else(concord: &Concord) {
 }
 
 /// Elements by which somebody is said to have written, signed or attested, in types that professionals write; and those in which a
-/// colleague may be named. `rules/speakers.txt` has all of them.
-const WRITERS: [&str; 9] = [
+/// colleague may be named. `rules/speakers.txt` has all of them. (Who signs a Contract has to sign it too, which stands for both.)
+const WRITERS: [&str; 8] = [
     "AdverseEvent.recorder",
     "AdverseEvent.suspectEntity.causality.author",
     "Basic.author",
     "ChargeItem.enterer",
     "Claim.enterer",
     "Contract.author",
-    "Contract.signer.party",
     "DetectedIssue.author",
     "Signature.who",
 ];

@@ -281,7 +281,9 @@ mod tests {
                 let nested = names.iter().rev().fold(inner, |inner, name| format!(r#"{{"{name}":[{inner}]}}"#));
                 let text = format!(r#"{{"resourceType":"{resource_type}",{}"#, nested.trim_start_matches('{'));
                 let place: String = names.iter().map(|name| format!(".{name}[0]")).collect();
-                assert_eq!(places(&text, &patient()), [format!("{resource_type}{place}.{part}")]);
+                // An element that says itself who speaks is told besides.
+                let wanted = format!("{resource_type}{place}.{part}");
+                assert!(places(&text, &patient()).contains(&wanted), "{wanted}");
                 *tried += 1;
             } else if let TypeKind::Shape(id) = of_type.kind
                 && let Some(inner) = r4().shape(id)

@@ -136,7 +136,7 @@ mod tests {
         for (element, verdict) in lines() {
             let (name, reason) = verdict.split_once(' ').unwrap_or((verdict, ""));
             let is_known = ["writer", "colleague", "author", "note", "signature", "none"].contains(&name);
-            assert!(is_known && (name == "none") == !reason.is_empty(), "{element} {verdict}");
+            assert!(is_known && (name == "none") != reason.is_empty(), "{element} {verdict}");
         }
     }
 
