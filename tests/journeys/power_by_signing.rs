@@ -139,14 +139,8 @@ const WRITERS: [&str; 8] = [
     "DetectedIssue.author",
     "Signature.who",
 ];
-const COLLEAGUES: [&str; 6] = [
-    "Composition.attester.party",
-    "Composition.section.author",
-    "DeviceRequest.requester",
-    "DocumentManifest.author",
-    "NutritionOrder.orderer",
-    "VisionPrescription.prescriber",
-];
+const COLLEAGUES: [&str; 4] =
+    ["DeviceRequest.requester", "DocumentManifest.author", "NutritionOrder.orderer", "VisionPrescription.prescriber"];
 
 /// A professional writes, signs and attests for no patient, and for a colleague where that is an order or a document that is written down
 /// for them; a registered system hands in what is from elsewhere.
