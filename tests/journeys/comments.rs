@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 on_both! {
     a_comment_stands_beside, a_thread, who_reads_comments, what_cannot_be_read_cannot_be_commented, broken_threads,
     labels_go_along, all_that_it_speaks_about_is_readable, a_comment_stands_in_one_record, a_denied_comment,
-    lists_have_what_is_read
+    lists_have_what_is_read, her_own_words_stay_hers
 }
 
 fn comment(about: &str, says: &str) -> Value {
@@ -415,4 +415,45 @@ async fn lists_have_what_is_read(concord: &Concord) {
         }
     }
     assert_ne!(comments_read, 0, "carers read some");
+}
+
+/// What a patient has said she goes on to see, whatever comes to what she spoke about: a colleague's entry, or a note that is kept
+/// from her now. What a professional says about it is kept from her with it.
+async fn her_own_words_stay_hers(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp, system) = (concord.patient("amina"), concord.user("Practitioner/gp"), concord.system());
+    let note = |label: (&str, &str)| json!({"security": [{"system": label.0, "code": label.1}]});
+    let act = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+    let walsh = |meta: Value| json!({"resourceType": "Practitioner", "id": "walsh", "meta": meta, "name": [{"family": "Walsh"}]});
+    system.store(&walsh(note((act, "NOPAT")))).await;
+    let before = amina.post("Communication", &comment("Practitioner/walsh", "She was kind")).await.expect(201).json();
+    system.store(&walsh(note(("urn:concord:label", "AUTHOR-TEAM")))).await;
+    let after = amina.post("Communication", &comment("Practitioner/walsh", "And patient")).await.expect(201).json();
+    for said in [&before, &after] {
+        amina.get(&format!("Communication/{}", text(said, "/id"))).await.expect(200);
+    }
+    assert_eq!(said(&amina, "Practitioner/walsh").await.len(), 2);
+    // Nor is what is to be kept for safeguarding told by what she said about it.
+    let asthma =
+        json!({"resourceType": "Condition", "code": {"text": "asthma"}, "subject": {"reference": "Patient/amina"}});
+    let asthma = format!("Condition/{}", gp.create(&asthma).await);
+    let mine = amina.post("Communication", &comment(&asthma, "Since 2017")).await.expect(201).json();
+    let mine = format!("Communication/{}", text(&mine, "/id"));
+    let theirs = format!("Communication/{}", gp.create(&comment(&asthma, "I do not think so")).await);
+    let provenance = format!("Provenance?target={mine}");
+    for (label, status) in [
+        ((act, "NOPAT"), 200),
+        (("urn:concord:label", "THIRD-PARTY"), 200),
+        (("urn:concord:label", "SAFEGUARDING"), 404),
+    ] {
+        let meta = json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": note(label)}]});
+        gp.post(&format!("{asthma}/$meta-add"), &meta).await.expect(200);
+        let seen = amina.get(&mine).await.expect(status);
+        assert!(!seen.text().contains(label.1), "{seen}");
+        let written = amina.get(&provenance).await.expect(200).ids().len();
+        assert_eq!(written, usize::from(status == 200), "{label:?}");
+        for place in [&asthma, &theirs] {
+            amina.get(place).await.expect(404);
+        }
+    }
 }

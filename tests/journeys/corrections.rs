@@ -1,7 +1,7 @@
 //! Corrections: a patient asks for one, sees how far it is, and may disagree with its denial (HL7 Patient Corrections).
 
 use concord_api::auth::development::TokenRequest;
-use concord_tests::client::text;
+use concord_tests::client::{Answer, text};
 use concord_tests::people::{self, with};
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
@@ -14,7 +14,9 @@ on_both! {
     a_question_is_answered_and_a_request_taken_back,
     a_plain_create_asks_too,
     who_asks,
-    what_is_hidden_stays_hidden
+    what_is_hidden_stays_hidden,
+    a_label_of_what_is_disputed_takes_the_request_from_nobody_who_has_a_part_in_it,
+    what_others_say_in_her_name_is_not_her_word
 }
 
 const PLACE: &str = "Communication/$correctionrequest";
@@ -313,4 +315,88 @@ async fn what_is_hidden_stays_hidden(concord: &Concord) {
     let (probed, unused) =
         (callum.post(PLACE, &probe).await.expect(404), callum.post(PLACE, &unused).await.expect(404));
     assert_eq!(probed.body, unused.body);
+}
+
+const OWN: &str = "urn:concord:label";
+const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+
+async fn label(app: &App, place: &str, (system, code): (&str, &str)) -> Answer {
+    let meta = json!({"security": [{"system": system, "code": code}]});
+    let meta = json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": meta}]});
+    app.post(&format!("{place}/$meta-add"), &meta).await
+}
+
+/// What she asked, how far it is and what she says about it stay hers to see, whatever keeps what she disputes from her, but for
+/// safeguarding; which label that is she is not told. Who has to answer goes on to see it too.
+async fn a_label_of_what_is_disputed_takes_the_request_from_nobody_who_has_a_part_in_it(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user("Practitioner/gp"));
+    for (name, hides) in [
+        ((ACT, "NOPAT"), false),
+        ((OWN, "AUTHOR-TEAM"), false),
+        ((OWN, "THIRD-PARTY"), false),
+        ((OWN, "SAFEGUARDING"), true),
+    ] {
+        let code = name.1;
+        let (condition, said, task) = ask(concord, "It was 2017").await;
+        let (said, at) = (place(&said), place(&task));
+        let heard = format!("Communication/{}", gp.create(&request(&condition, "It is in the letter")).await);
+        label(&gp, &condition, name).await.expect(200);
+        for place in [&condition, &heard] {
+            amina.get(place).await.expect(404);
+        }
+        for place in [&said, &at] {
+            let status = if hides { 404 } else { 200 };
+            let seen = amina.get(place).await.expect(status);
+            assert!(!seen.text().contains(code), "{code}: {seen}");
+            gp.get(place).await.expect(status);
+        }
+        if hides {
+            continue;
+        }
+        let found = amina.get("Task?patient=amina&_count=50").await.expect(200).ids();
+        assert!(found.contains(&text(&task, "/id").to_owned()), "{code}");
+        for kept in ["Task", "Communication"] {
+            let by_label = amina.get(&format!("{kept}?patient=amina&_security={code}")).await.expect(200).ids();
+            assert!(by_label.is_empty(), "{code}: {by_label:?}");
+        }
+        gp.put(&at, &becomes(&task, "in-progress", "waiting-for-information", None)).await.expect(200);
+        let more = with(
+            people::without(request("x", "I have the letter"), "about"),
+            "inResponseTo",
+            json!([{"reference": said}]),
+        );
+        let more = amina.post("Communication", &more).await.expect(201).json();
+        amina.get(&place(&more)).await.expect(200);
+        assert_eq!(state(&gp.get(&at).await.expect(200).json()).1, "in-review", "{code}");
+        gp.put(&at, &becomes(&gp.get(&at).await.expect(200).json(), "completed", "denied", Some("It is not")))
+            .await
+            .expect(200);
+        let seen = amina.get(&at).await.expect(200).json();
+        assert_eq!(text(&seen, "/output/0/valueString"), "It is not", "{code}");
+        assert_eq!(amina.get(&format!("{at}/_history")).await.expect(200).entries().len(), 4, "{code}: how it went");
+        let told = amina.post(PLACE, &disagreement(&at, "It is")).await.expect(200).json();
+        amina.get(&place(&part(&told, "Task"))).await.expect(200);
+    }
+}
+
+/// What a system hands in as hers is about what she may never have seen: it is hidden with that. So is what a system makes of her words.
+async fn what_others_say_in_her_name_is_not_her_word(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, system) = (concord.patient("amina"), concord.system());
+    let hidden =
+        with(with(condition(), "id", json!("hidden")), "meta", json!({"security": [{"system": ACT, "code": "NOPAT"}]}));
+    system.store(&hidden).await;
+    let category = json!([{"coding": [{"code": "medRecCxReq"}]}]);
+    let hers = with(
+        with(request("Condition/hidden", "Not so"), "category", category),
+        "sender",
+        json!({"reference": "Patient/amina"}),
+    );
+    system.store(&with(hers, "id", json!("handed-in"))).await;
+    amina.get("Communication/handed-in").await.expect(404);
+    let (_, said, _) = ask(concord, "It was 2017").await;
+    let turned = with(said.clone(), "about", json!([{"reference": "Condition/hidden"}]));
+    system.put(&place(&said), &turned).await.expect(200);
+    amina.get(&place(&said)).await.expect(404);
 }

@@ -5,7 +5,7 @@ use concord_tests::people::{self, with};
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { a_goal_is_negotiated, nobody_speaks_for_another, what_is_whose_to_change, who_sees_the_negotiation,
+on_both! { a_goal_is_negotiated, whatever_is_changed_asks_again, nobody_speaks_for_another, what_is_whose_to_change, who_sees_the_negotiation,
 labels_of_anothers_goal_are_left_as_they_are }
 
 fn word(who: &str, status: &str) -> Value {
@@ -107,6 +107,43 @@ async fn a_goal_is_negotiated(concord: &Concord) {
     // Nobody has to agree.
     let alone = amina.create(&goal("Sleep", vec![])).await;
     assert_eq!(standing(&amina, &alone).await.0, "none");
+}
+
+/// Who wrote the goal first changes all of it, and so nothing of it behind what the other has agreed to.
+async fn whatever_is_changed_asks_again(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user(GP));
+    let id = gp.create(&goal("Walk", vec![word(AMINA, "pending"), word(GP, "agree")])).await;
+    let reading = gp.create(&people::blood_pressure("amina", 128)).await;
+    let narrative = |says: &str| json!({"status": "additional", "div": format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{says}</div>")});
+    for (element, value) in [
+        ("text", narrative("Walk, and give up the car")),
+        ("text", narrative("Walk")),
+        ("addresses", json!([{"reference": format!("Observation/{reading}")}])),
+        ("startDate", json!("2026-06-01")),
+        ("_startDate", json!({"extension": [{"url": "urn:x:only", "valueString": "if it is dry"}]})),
+        ("category", json!([{"text": "a condition of the operation"}])),
+        ("target", json!([{"dueDate": "2026-07-01"}])),
+    ] {
+        revise(&amina, &id, |goal| goal["extension"][0] = word(AMINA, "agree")).await.expect(200);
+        assert_eq!(standing(&amina, &id).await, said("agreed", "agree", "agree"));
+        revise(&gp, &id, |goal| goal[element] = value).await.expect(200);
+        assert_eq!(standing(&amina, &id).await, said("pending", "pending", "agree"), "{element}");
+    }
+    revise(&amina, &id, |goal| goal["extension"][0] = word(AMINA, "agree")).await.expect(200);
+    let more = json!({"url": "urn:x:and", "valueString": "no car"});
+    revise(&gp, &id, |goal| goal["extension"].as_array_mut().expect("words").push(more)).await.expect(200);
+    assert_eq!(standing(&amina, &id).await, said("pending", "pending", "agree"));
+    // How it goes is nothing that was agreed to.
+    revise(&amina, &id, |goal| goal["extension"][0] = word(AMINA, "agree")).await.expect(200);
+    revise(&gp, &id, |goal| goal["achievementStatus"] = json!({"text": "well"})).await.expect(200);
+    assert_eq!(standing(&amina, &id).await, said("agreed", "agree", "agree"));
+    // What she has accepted is accepted as it was.
+    revise(&amina, &id, |goal| goal["lifecycleStatus"] = json!("accepted")).await.expect(200);
+    let refused = revise(&gp, &id, |goal| goal["startDate"] = json!("2027-01-01")).await.expect(422);
+    assert_eq!(refused.issues()[0].1, "Goal.lifecycleStatus");
+    let told = amina.get(&format!("Goal/{id}/$agreement")).await.expect(200).text();
+    assert!(told.contains("addresses was changed") && told.contains("extension was changed"), "{told}");
 }
 
 async fn nobody_speaks_for_another(concord: &Concord) {

@@ -12,7 +12,7 @@ use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    whoever_is_named_as_speaking_gets_nothing, a_person_signs_notes_for_nobody_else, notes_of_others_stay_in_an_update,
+    whoever_is_named_as_speaking_gets_nothing, nobody_signs_or_attests_for_another, a_person_signs_notes_for_nobody_else, notes_of_others_stay_in_an_update,
     a_word_on_a_goal_says_each_thing_once, whoever_agrees_to_a_goal_names_its_version, whoever_takes_a_proposal_names_its_version
 }
 
@@ -125,6 +125,63 @@ async fn a_person_signs_notes_for_nobody_else(concord: &Concord) {
     assert_eq!(refused.issues()[0].1, "Observation.extension[0].valueSignature.who");
     assert!(tried > 20, "{tried}");
     assert!(problems.is_empty(), "{} of {tried} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+/// Elements by which somebody is said to have written, signed or attested, in types that professionals write; and those in which a
+/// colleague may be named. `rules/speakers.txt` has all of them. (Who signs a Contract has to sign it too, which stands for both.)
+const WRITERS: [&str; 8] = [
+    "AdverseEvent.recorder",
+    "AdverseEvent.suspectEntity.causality.author",
+    "Basic.author",
+    "ChargeItem.enterer",
+    "Claim.enterer",
+    "Contract.author",
+    "DetectedIssue.author",
+    "Signature.who",
+];
+const COLLEAGUES: [&str; 4] =
+    ["DeviceRequest.requester", "DocumentManifest.author", "NutritionOrder.orderer", "VisionPrescription.prescriber"];
+
+/// A professional writes, signs and attests for no patient, and for a colleague where that is an order or a document that is written down
+/// for them; a registered system hands in what is from elsewhere.
+async fn nobody_signs_or_attests_for_another(concord: &Concord) {
+    people::arrive(concord).await;
+    let (gp, system) = (concord.user(GP), concord.system());
+    let (mut problems, mut tried) = (Vec::new(), Vec::new());
+    for place in minimal::references() {
+        let is_colleagues = COLLEAGUES.contains(&place.element.as_str());
+        if !is_colleagues && !WRITERS.contains(&place.element.as_str()) {
+            continue;
+        }
+        let Some(owner) = owner(place.resource_type).filter(|owner| *owner != place.members) else { continue };
+        let made = |who: &str| {
+            let values = [(&owner[..], json!({"reference": AMINA})), (&place.members[..], json!({"reference": who}))];
+            minimal::resource(place.resource_type, &values)
+        };
+        let name = place.resource_type.name();
+        if gp.post(name, &made(GP)).await.status != 201 {
+            continue;
+        }
+        tried.push(place.element.clone());
+        for (app, who, wanted) in [
+            (&gp, AMINA, 422),
+            (&gp, "Practitioner/gp-elsewhere", if is_colleagues { 201 } else { 422 }),
+            (&system, "Practitioner/gp-elsewhere", 201),
+        ] {
+            if who == AMINA && !place.may_name("Patient") {
+                continue;
+            }
+            let answer = app.post(name, &made(who)).await;
+            let last = place.members.last().expect("members");
+            if answer.status != wanted || (wanted == 422 && !answer.text().contains(last)) {
+                problems.push(format!("{} for {who}: {answer}", place.name()));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    for element in WRITERS.iter().chain(&COLLEAGUES) {
+        assert!(tried.iter().any(|one| one == element), "{element} was not tried");
+    }
 }
 
 /// What others have signed in what she wrote, as a registered system hands it in, stays there when she sends it back.

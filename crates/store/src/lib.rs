@@ -53,6 +53,7 @@ mod memory;
 mod migrate;
 pub mod named;
 pub mod named_among;
+mod own_words;
 pub mod parameters;
 mod patients;
 mod postgres;

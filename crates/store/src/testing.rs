@@ -169,6 +169,7 @@ impl Transaction<'_> {
             "label_backlog",
             "left_record",
             "given_by",
+            "own_words",
             "filing",
             "patient",
             "broken_glass",

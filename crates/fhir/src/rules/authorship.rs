@@ -224,6 +224,12 @@ pub fn authors(resource_type: ResourceType, resource: &Value<'_>) -> Vec<String>
 }
 
 #[cfg(test)]
+/// Every element of the table, `Type.name`.
+pub(super) fn elements() -> impl Iterator<Item = String> {
+    TABLE.iter().flat_map(|row| row.authors.iter().map(|element| format!("{}.{}", row.name, element.name)))
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! Goal: negotiated, so everybody accepts for themselves only, and a change of what was agreed asks everybody else again
+//! Goal: negotiated, so everybody accepts for themselves only, and a change of anything that was agreed asks everybody else again
 //! (R4 "Goal", extension goal-acceptance).
 
 use super::parties::{self, ACCEPTANCE, Party, is_same};
@@ -9,8 +9,52 @@ use crate::json::Value;
 /// The system of the codes of [`Agreement`].
 pub const AGREEMENT_SYSTEM: &str = "urn:concord:goal-agreement";
 
-/// What is agreed upon: whoever changes one of these asks the others again.
-const TERMS: [&str; 3] = ["description", "target", "priority"];
+/// What of a goal is not agreed upon, with the reason; what stands beside it (`_lifecycleStatus`) is not either. Everything else
+/// is: whoever changes it asks the others again.
+const NOT_AGREED_UPON: [(&str, &str); 11] = [
+    ("resourceType", "is always the same"),
+    ("id", "is always the same"),
+    ("meta", "labels, tags and what the server stamps: how it is kept, and not what is aimed at"),
+    ("identifier", "under which number somebody else keeps it"),
+    ("lifecycleStatus", "how far it is; what the patient accepts has a rule of its own"),
+    ("achievementStatus", "how it goes"),
+    ("statusDate", "since when it is so"),
+    ("statusReason", "why it is so"),
+    ("outcomeCode", "what came of it"),
+    ("outcomeReference", "what came of it"),
+    ("note", "the words of whoever signs them, beside it"),
+];
+
+/// How it goes, which is told of a negotiation too.
+const STATES: [&str; 2] = ["lifecycleStatus", "achievementStatus"];
+
+/// Which elements of what is agreed upon differ in two versions, each once. Of the extensions, the words of the parties are what
+/// they say about it.
+fn changed_terms(one: &Value<'_>, other: &Value<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for member in parties::members(one, other) {
+        let element = member.strip_prefix('_').unwrap_or(&member);
+        let is_same = match member.as_str() {
+            _ if NOT_AGREED_UPON.iter().any(|(name, _)| *name == element) => true,
+            "extension" => has_same_extensions(one, other),
+            _ => is_same(one.get(&member), other.get(&member)),
+        };
+        if !is_same && !found.iter().any(|known| known == element) {
+            found.push(element.to_owned());
+        }
+    }
+    found
+}
+
+/// Whether two versions have the same extensions besides the words of the parties, in the same order.
+fn has_same_extensions(one: &Value<'_>, other: &Value<'_>) -> bool {
+    let besides = |value: &Value<'_>| -> Vec<Value<'static>> {
+        let extensions = value.list("extension").iter().filter(|entry| entry.text("url") != Some(ACCEPTANCE));
+        extensions.cloned().map(Value::into_owned).collect()
+    };
+    let (one, other) = (besides(one), besides(other));
+    one.len() == other.len() && one.iter().zip(&other).all(|(one, other)| one.same(other))
+}
 
 /// Whether the parties agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,11 +153,9 @@ pub fn changes(before: Option<&Value<'_>>, after: &Value<'_>, base: &str) -> Vec
         }
         return told;
     };
-    for term in TERMS.iter().chain(&["lifecycleStatus", "achievementStatus"]) {
-        if !is_same(before.get(term), after.get(term)) {
-            told.push(format!("{term} was changed"));
-        }
-    }
+    let terms = changed_terms(before, after).into_iter();
+    let states = STATES.into_iter().filter(|name| !is_same(before.get(name), after.get(name))).map(str::to_owned);
+    told.extend(terms.chain(states).map(|element| format!("{element} was changed")));
     let old = acceptances(before, base);
     for word in acceptances(after, base) {
         let known = old.iter().find(|other| other.individual == word.individual);
@@ -149,12 +191,16 @@ pub(super) fn check(goal: &mut Value<'_>, context: &WriteContext<'_>, issues: &m
         return;
     }
     let accepted = |goal: &Value<'_>| goal.text("lifecycleStatus") == Some("accepted");
-    if matches!(writer.kind, WriterKind::Professional | WriterKind::Unregistered)
-        && accepted(goal)
-        && !previous.is_some_and(|previous| accepted(previous.value))
-    {
-        let text = "only the patient can accept a goal: leave it `proposed` or `planned`";
-        issues.push(Issue::error(IssueCode::BusinessRule, "Goal.lifecycleStatus", text));
+    if matches!(writer.kind, WriterKind::Professional | WriterKind::Unregistered) && accepted(goal) {
+        let stood = previous.filter(|previous| accepted(previous.value));
+        let text = match stood.map(|previous| changed_terms(previous.value, goal)).as_deref() {
+            None => Some("only the patient can accept a goal: leave it `proposed` or `planned`"),
+            Some([]) => None,
+            Some(_) => Some(
+                "the patient has accepted another goal than this: make it `proposed` or `planned`, to be accepted anew",
+            ),
+        };
+        issues.extend(text.map(|text| Issue::error(IssueCode::BusinessRule, "Goal.lifecycleStatus", text)));
     }
     if let Some(previous) = previous.filter(|previous| !previous.own) {
         parties::check("Goal", goal, previous.value, Party::Other, issues);
@@ -182,12 +228,7 @@ fn check_targets(resource: &Value<'_>, issues: &mut Vec<Issue>) {
 
 /// Whoever did not write the goal first negotiates it and leaves the rest: of its extensions, all but the words.
 fn check_extensions(goal: &Value<'_>, previous: &Value<'_>, issues: &mut Vec<Issue>) {
-    let plain = |value: &Value<'_>| -> Vec<Value<'static>> {
-        let others = value.list("extension").iter().filter(|entry| entry.text("url") != Some(ACCEPTANCE));
-        others.cloned().map(Value::into_owned).collect()
-    };
-    let (new, old) = (plain(goal), plain(previous));
-    if new.len() != old.len() || !new.iter().zip(&old).all(|(new, old)| new.same(old)) {
+    if !has_same_extensions(goal, previous) {
         let text = "somebody else wrote this goal: of its extensions, only your acceptance is yours to change";
         issues.push(Issue::error(IssueCode::BusinessRule, "Goal.extension", text));
     }
@@ -306,7 +347,8 @@ fn check_acceptances(goal: &Value<'_>, context: &WriteContext<'_>, issues: &mut 
 /// When the terms change, what the others agreed to is no longer there: their words wait again.
 fn ask_again(goal: &mut Value<'_>, previous: &Value<'_>, context: &WriteContext<'_>, issues: &mut Vec<Issue>) {
     let WriteContext { writer, settings, .. } = *context;
-    if TERMS.iter().all(|term| is_same(goal.get(term), previous.get(term))) {
+    let is_refused = issues.iter().any(|issue| issue.severity == Severity::Error);
+    if is_refused || changed_terms(previous, goal).is_empty() {
         return;
     }
     let waiting: Vec<usize> = acceptances(goal, settings.base)

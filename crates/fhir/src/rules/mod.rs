@@ -21,6 +21,7 @@ mod prepare;
 mod previous;
 pub mod provenance;
 pub mod signed;
+mod speakers;
 pub mod task;
 mod vouching;
 mod writer;

@@ -167,7 +167,7 @@ fn check_targets(resource: &Value<'_>, previous: &Value<'_>, issues: &mut Vec<Is
 }
 
 /// The members of both, each once.
-fn members(one: &Value<'_>, other: &Value<'_>) -> Vec<String> {
+pub(super) fn members(one: &Value<'_>, other: &Value<'_>) -> Vec<String> {
     let both = [one, other].into_iter().filter_map(Value::as_object).flat_map(|object| object.0.iter());
     let mut names: Vec<String> = both.map(|(name, _)| name.to_string()).collect();
     names.sort_unstable();

@@ -178,7 +178,7 @@ fn check_author(
 }
 
 /// Whether the reference may mean a patient or a related person, for whom no professional speaks.
-fn is_person(reference: Option<&str>, item: &Value<'_>) -> bool {
+pub(super) fn is_person(reference: Option<&str>, item: &Value<'_>) -> bool {
     let names = |text: &str| text.contains("Patient") || text.contains("RelatedPerson");
     match reference {
         Some(reference) => names(reference.split('/').next().unwrap_or_default()),

@@ -1,24 +1,27 @@
-//! Notes and signatures: whose they are stands in them. A patient, and who is close to one, signs for nobody else, wherever in a resource;
-//! of a professional a note may say whose words it repeats, as `asserter` does, where that gives nobody anything.
+//! Notes, signatures and all else by which somebody is said to have written, signed or attested something (`speakers`): nobody speaks for
+//! another, wherever in a resource. Of a professional a note may say whose words it repeats, as `asserter` does, where that gives
+//! nobody anything.
 
-use super::prepare::{Step, written};
+use super::prepare::{Step, is_person, written};
+use super::speakers::{self, Speaker};
 use super::writer::{Settings, Writer};
 use crate::issue::{Issue, IssueCode};
 use crate::json::Value;
 
 /// The members that say whose something is: the name of an element tells that it is a note's author or a signature (R4 "Annotation",
-/// "Signature"); in the former what stands there itself.
-fn parts(name: &str) -> Option<&'static [&'static str]> {
-    match name {
-        "authorReference" => Some(&[""]),
-        _ if name.ends_with("ignature") => Some(&["who", "onBehalfOf"]),
+/// "Signature"); in the former what stands there itself. For whom they sign, and whose words a note repeats, professionals know.
+fn parts(name: &str, writer: &Writer) -> Option<&'static [&'static str]> {
+    match (name, writer.is_person()) {
+        ("authorReference", true) => Some(&[""]),
+        (_, true) if name.ends_with("ignature") => Some(&["who", "onBehalfOf"]),
+        (_, false) if name.ends_with("ignature") => Some(&["who"]),
         _ => None,
     }
 }
 
-/// What somebody has signed who does not write, with its place.
+/// What somebody is said to have written or signed who does not write, with its place.
 pub struct Foreign<'v> {
-    /// The note or the signature.
+    /// The note, the signature, or what names them.
     value: &'v Value<'v>,
     place: String,
 }
@@ -34,8 +37,8 @@ impl Foreign<'_> {
     #[must_use]
     pub fn refusal(&self, writer: &Writer) -> Issue {
         let text = match &writer.reference {
-            Some(own) => format!("is signed by somebody else than you: put {own} here or leave it out"),
-            None => "is signed by somebody else than you: leave it out".to_owned(),
+            Some(own) => format!("somebody else than you would speak here: put {own} here or leave it out"),
+            None => "somebody else than you would speak here: leave it out".to_owned(),
         };
         Issue::error(IssueCode::BusinessRule, self.place.clone(), text)
     }
@@ -44,11 +47,11 @@ impl Foreign<'_> {
 /// How many are looked for: each is compared with those that stand already.
 const MOST: usize = 200;
 
-/// The notes and signatures in a resource of a person that are not theirs, two hundred of them at most.
+/// What in a resource of a person or a professional somebody else is said to have written or signed, two hundred of it at most.
 #[must_use]
 pub fn for_others<'v>(resource: &'v Value<'v>, writer: &Writer, settings: &Settings<'_>) -> Vec<Foreign<'v>> {
     let mut found = Vec::new();
-    if writer.is_person() && is_signed(resource) {
+    if !writer.kind.is_system() && is_signed(resource, writer) {
         let mut place = vec![Step::Member(resource.text("resourceType").unwrap_or_default())];
         find(resource, (writer, settings), &mut place, &mut found);
     }
@@ -56,11 +59,36 @@ pub fn for_others<'v>(resource: &'v Value<'v>, writer: &Writer, settings: &Setti
 }
 
 /// Whether there is anything of the kind, which there hardly ever is.
-fn is_signed(value: &Value<'_>) -> bool {
+fn is_signed(value: &Value<'_>, writer: &Writer) -> bool {
     match value {
-        Value::Object(object) => object.0.iter().any(|(name, member)| parts(name).is_some() || is_signed(member)),
-        Value::Array(items) => items.iter().any(is_signed),
+        Value::Object(object) => {
+            value.text("resourceType").is_some_and(speakers::has)
+                || object.0.iter().any(|(name, member)| parts(name, writer).is_some() || is_signed(member, writer))
+        }
+        Value::Array(items) => items.iter().any(|item| is_signed(item, writer)),
         _ => false,
+    }
+}
+
+/// What the elements of a resource say, itself or one that it contains.
+fn find_speakers<'v>(
+    resource: &'v Value<'v>,
+    (writer, settings): (&Writer, &Settings<'_>),
+    place: &[Step<'v>],
+    found: &mut Vec<Foreign<'v>>,
+) {
+    for one in speakers::named(resource) {
+        let reference = one.reference.text("reference").and_then(|reference| settings.local(reference));
+        let reference = reference.as_deref();
+        let is_colleague = one.speaker == Speaker::Colleague && !is_person(reference, one.reference);
+        if reference.is_some_and(|reference| writer.is(reference)) || (is_colleague && !writer.is_person()) {
+            continue;
+        }
+        let steps = one.steps.iter().flat_map(|(member, position)| {
+            [Some(Step::Member(member)), position.map(Step::Item)].into_iter().flatten()
+        });
+        let place: Vec<Step<'_>> = place.iter().copied().chain(steps).collect();
+        found.push(Foreign { value: one.whole, place: written(&place) });
     }
 }
 
@@ -73,10 +101,13 @@ fn find<'v>(
     if found.len() >= MOST {
         return;
     }
+    if value.get("resourceType").is_some() {
+        find_speakers(value, context, place, found);
+    }
     let members = value.as_object().into_iter().flat_map(|object| object.0.iter());
     for (name, member) in members {
         place.push(Step::Member(name));
-        if let Some(parts) = parts(name) {
+        if let Some(parts) = parts(name, context.0) {
             for (position, item) in member.items().iter().enumerate() {
                 let is_list = matches!(member, Value::Array(_));
                 place.extend(is_list.then_some(Step::Item(position)));
@@ -158,6 +189,48 @@ mod tests {
         );
     }
 
+    /// A signature is nobody else's, of a professional either, who may say for whom they sign.
+    #[test]
+    fn a_professional_signs_for_nobody_else() {
+        let signature = |who: &str| {
+            format!(
+                r#"{{"resourceType":"Contract","signer":[{{"party":{{"reference":"{who}"}},"signature":[{{"who":{{"reference":"{who}"}},
+            "onBehalfOf":{{"reference":"Organization/any"}}}}]}}]}}"#
+            )
+        };
+        let both = ["Contract.signer[0].party", "Contract.signer[0].signature[0].who"];
+        for who in ["Patient/p1", "Practitioner/other", "#inside", "https://other.example/fhir/Practitioner/gp"] {
+            assert_eq!(places(&signature(who), &professional()), both, "{who}");
+        }
+        for who in ["Practitioner/gp", "PractitionerRole/gp-r", "Organization/surgery"] {
+            assert!(places(&signature(who), &professional()).is_empty(), "{who}");
+        }
+        assert!(places(&signature("Patient/p1"), &system()).is_empty());
+    }
+
+    /// For whom orders and documents are written down is said of colleagues, and of nobody whose word it would be.
+    #[test]
+    fn orders_are_written_down_for_colleagues() {
+        let attested =
+            |who: &str| format!(r#"{{"resourceType":"Composition","attester":[{{"mode":"legal","party":{who}}}]}}"#);
+        for (who, may) in [
+            (r#"{"reference":"Practitioner/other"}"#, true),
+            (r#"{"reference":"Organization/other"}"#, true),
+            (r#"{"reference":"Practitioner/gp"}"#, true),
+            (r#"{"reference":"Patient/p1"}"#, false),
+            (r#"{"reference":"RelatedPerson/c1"}"#, false),
+            (r#"{"display":"Amina"}"#, false),
+        ] {
+            let found = places(&attested(who), &professional());
+            assert_eq!(found.is_empty(), may, "{who} {found:?}");
+        }
+        let inside =
+            r#"{"resourceType":"List","contained":[{"resourceType":"Basic","author":{"reference":"Patient/p1"}}]}"#;
+        assert_eq!(places(inside, &professional()), ["List.contained[0].author"]);
+        assert_eq!(places(inside, &carer()), ["List.contained[0].author"]);
+        assert!(places(inside, &patient()).is_empty());
+    }
+
     #[test]
     fn what_stands_already_is_known_again() {
         let before =
@@ -170,6 +243,14 @@ mod tests {
         let stood = for_others(&before, &patient(), &SETTINGS);
         let new: Vec<&str> = found.iter().filter(|one| !one.is_among(&stood)).map(|one| one.place.as_str()).collect();
         assert_eq!(new, ["Goal.note[2].authorReference"]);
+        let basic = |status: &str, who: &str| {
+            json(&format!(r#"{{"resourceType":"Basic","status":"{status}","author":{{"reference":"{who}"}}}}"#))
+        };
+        let (before, after, other) =
+            (basic("a", "Practitioner/x"), basic("b", "Practitioner/x"), basic("a", "Practitioner/y"));
+        let stood = for_others(&before, &professional(), &SETTINGS);
+        assert!(for_others(&after, &professional(), &SETTINGS).iter().all(|one| one.is_among(&stood)));
+        assert!(for_others(&other, &professional(), &SETTINGS).iter().all(|one| !one.is_among(&stood)));
     }
 
     /// Every element of R4 that is a note or a signature is one of those that are looked at, in whatever type it stands and however deep.
@@ -200,7 +281,9 @@ mod tests {
                 let nested = names.iter().rev().fold(inner, |inner, name| format!(r#"{{"{name}":[{inner}]}}"#));
                 let text = format!(r#"{{"resourceType":"{resource_type}",{}"#, nested.trim_start_matches('{'));
                 let place: String = names.iter().map(|name| format!(".{name}[0]")).collect();
-                assert_eq!(places(&text, &patient()), [format!("{resource_type}{place}.{part}")]);
+                // An element that says itself who speaks is told besides.
+                let wanted = format!("{resource_type}{place}.{part}");
+                assert!(places(&text, &patient()).contains(&wanted), "{wanted}");
                 *tried += 1;
             } else if let TypeKind::Shape(id) = of_type.kind
                 && let Some(inner) = r4().shape(id)

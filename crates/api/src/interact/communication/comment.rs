@@ -92,7 +92,7 @@ enum About {
 }
 
 /// Names the versions that something is about. What is said about something while it is kept from the patient stays kept
-/// from her when that is released: it has the labels that do so as its own. What the version before is about too stays as it was.
+/// from her when that is released: it has the labels that do so as its own. What she says herself is about what she may read. What the version before is about too stays as it was.
 ///
 /// # Errors
 /// [`ApiError::NotFound`] when it is about something that is not there or that the writer cannot read, which are alike; a
@@ -126,6 +126,7 @@ fn name_versions(
         return Err(ApiError::rule(format!("{resource_type}.about"), text));
     }
     let records = index::extract_under(&session.service.base, resource_type, "", 0, value).patients;
+    let is_hers = matches!(session.call.caller.actor, Actor::Patient(_));
     let (mut keeps, mut gone) = (Vec::new(), Vec::new());
     for (position, reference) in about.iter().map(|(position, reference)| (*position, reference)) {
         if before.has(value, &format!("{resource_type}.about[{position}]"), reference, &session.service.base)? {
@@ -146,7 +147,7 @@ fn name_versions(
         }
         let codings =
             target.own_labels().split('\n').filter(|key| !key.is_empty()).map(|key| coding(key, Stands::Inside));
-        keeps.extend(codings.filter(review::hides));
+        keeps.extend(codings.filter(|one| !is_hers && review::hides(one)));
         if !reference.contains("/_history/") {
             let versioned = format!("{}/{}/_history/{}", target.resource_type, target.id, target.version);
             set_reference(value, position, versioned);

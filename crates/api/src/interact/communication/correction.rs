@@ -200,6 +200,7 @@ fn opened(session: &mut Session<'_, '_>, opening: &Opening, communication: &Vers
     let task = task(session.transaction.now, opening, communication)?;
     let proposed = write::by_server(session, TASK, &opening.id, task)?;
     let told = provenance::of(session, &proposed, "CREATE", None)?;
+    session.transaction.set_own_words(proposed.version.key)?;
     write::store(session, &proposed, None, told.as_slice())?;
     Ok(())
 }
@@ -329,7 +330,11 @@ pub(crate) fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value:
     Ok(())
 }
 
-fn is_part_of_one(old: &Version) -> Result<bool, ApiError> {
+/// Whether it is a request for correction, or something said about one.
+///
+/// # Errors
+/// When the stored body cannot be read.
+pub(super) fn is_part_of_one(old: &Version) -> Result<bool, ApiError> {
     if old.deleted || ![COMMUNICATION, TASK].contains(&old.resource_type) {
         return Ok(false);
     }

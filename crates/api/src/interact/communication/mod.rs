@@ -2,3 +2,4 @@
 
 pub(crate) mod comment;
 pub(crate) mod correction;
+pub(crate) mod words;

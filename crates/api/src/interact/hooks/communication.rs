@@ -5,7 +5,7 @@ use concord_fhir::json::Value;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
-use crate::interact::communication::{comment, correction};
+use crate::interact::communication::{comment, correction, words};
 use crate::interact::emergency_record;
 use crate::interact::hooks::TypeHooks;
 use crate::interact::session::Session;
@@ -15,6 +15,7 @@ pub(super) const HOOKS: TypeHooks = TypeHooks {
     complete: Some(comment::complete),
     refuse_change: Some(refuse_change),
     refuse_deletion: Some(refuse_deletion),
+    before_store: Some(words::keep),
     after_create: Some(correction::follow),
     ..TypeHooks::of("Communication")
 };

@@ -2,6 +2,7 @@ use super::super::prepare::tests::{by, json, patient, places, professional, syst
 use super::super::{Previous, Writer, prepare};
 use super::*;
 use crate::registry::ResourceType;
+use crate::schema::r4;
 
 fn goal(status: &str, rest: &str) -> String {
     format!(
@@ -120,6 +121,77 @@ fn a_change_of_terms_asks_the_others_again() {
     assert_eq!(revised(&agreed, &further, &patient(), true), Ok(vec!["agree".into(), "pending".into()]));
     let going = agreed.replace(r#""active""#, r#""on-hold""#);
     assert_eq!(revised(&agreed, &going, &patient(), true), Ok(vec!["agree".into(), "agree".into()]));
+}
+
+/// Of every element of R4's Goal, of what stands beside it and of an extension that nobody knows: a change that is stored takes
+/// back what the others have agreed to, or its row says why it is nothing that they agree upon.
+#[test]
+fn whatever_is_changed_asks_the_others_again() {
+    let shape = r4().resource(ResourceType::parse("Goal").unwrap()).unwrap();
+    let mut members: Vec<String> = Vec::new();
+    for element in &shape.elements {
+        match element.is_choice {
+            true => members.extend(element.types.iter().map(|of| {
+                let mut letters = of.name.chars();
+                let first = letters.next().unwrap().to_ascii_uppercase();
+                format!("{}{first}{}", element.name, letters.as_str())
+            })),
+            false => members.push(element.name.to_string()),
+        }
+    }
+    assert!(members.contains(&"startDate".to_owned()) && members.contains(&"text".to_owned()), "{members:?}");
+    assert!(NOT_AGREED_UPON.iter().all(|(name, _)| *name == "resourceType" || members.iter().any(|one| one == name)));
+    members.extend(members.clone().into_iter().map(|name| format!("_{name}")));
+    let words = [word("Patient/p1", "agree"), word("Practitioner/gp", "agree")].join(",");
+    let version = |name: &str, says: Option<u8>| {
+        let extension = |more: &str| format!(r#""extension":[{words}{more}]"#);
+        let text = match (name, says) {
+            ("extension", Some(says)) => extension(&format!(r#",{{"url":"urn:x","valueInteger":{says}}}"#)),
+            (_, Some(says)) => format!(r#""{name}":{{"x":{says}}},{}"#, extension("")),
+            (_, None) => extension(""),
+        };
+        json(&format!(r#"{{"resourceType":"Goal",{text}}}"#))
+    };
+    for name in &members {
+        let element = name.trim_start_matches('_');
+        let is_free = NOT_AGREED_UPON.iter().any(|(free, _)| *free == element);
+        for (before, after) in [(None, Some(1)), (Some(1), Some(2)), (Some(1), None)] {
+            for (writer, own) in
+                [(patient(), true), (professional(), true), (patient(), false), (professional(), false)]
+            {
+                let (before, mut goal) = (version(name, before), version(name, after));
+                let previous = Previous { value: &before, own };
+                let mut issues = Vec::new();
+                check(&mut goal, &WriteContext { previous: Some(&previous), ..by(&writer) }, &mut issues);
+                let left: Vec<String> = acceptances(&goal, "").into_iter().map(|word| word.status).collect();
+                let asked = match writer.kind {
+                    WriterKind::Patient => ["agree", "pending"],
+                    _ => ["pending", "agree"],
+                };
+                let refused = issues.iter().any(|issue| issue.severity == Severity::Error);
+                assert!(refused || if is_free { left == ["agree", "agree"] } else { left == asked }, "{name} {left:?}");
+                assert!(!own || !refused, "{name}: who wrote it first changes it");
+            }
+        }
+    }
+}
+
+/// The patient accepts what stands there: whatever else it becomes is not what she has accepted.
+#[test]
+fn what_the_patient_accepted_is_accepted_as_it_was() {
+    let by = r#","expressedBy":{"reference":"Practitioner/gp"}"#;
+    let accepted = goal("accepted", &format!(r#"{by},"startDate":"2026-03-01""#));
+    let by_her = |goal: &str| goal.replace("Practitioner/gp", "Patient/p1");
+    for (from, to) in [("walk to the shop", "give up the car"), ("2026-03-01", "2027-03-01")] {
+        let other = accepted.replace(from, to);
+        assert_eq!(revised(&accepted, &other, &professional(), true), Err(vec!["Goal.lifecycleStatus".to_owned()]));
+        let proposed = other.replace("accepted", "proposed");
+        assert_eq!(revised(&accepted, &proposed, &professional(), true), Ok(vec![]));
+        assert_eq!(revised(&by_her(&accepted), &by_her(&other), &patient(), true), Ok(vec![]), "who accepts it so");
+        assert_eq!(revised(&accepted, &other, &system(), false), Ok(vec![]), "what was accepted elsewhere");
+    }
+    let going = accepted.replace(r#""accepted""#, r#""accepted","achievementStatus":{"text":"slowly"}"#);
+    assert_eq!(revised(&accepted, &going, &professional(), true), Ok(vec![]));
 }
 
 #[test]

@@ -151,7 +151,16 @@ impl Transaction<'_> {
             lines.entry(key).or_default().push(labels);
         }
         let union = |labels: Vec<String>| label::union(labels.iter().flat_map(|one| lines_of(one)));
-        Ok(lines.into_iter().map(|(key, labels)| (key, union(labels))).collect())
+        let mut inherited: HashMap<i64, Vec<String>> =
+            lines.into_iter().map(|(key, labels)| (key, union(labels))).collect();
+        let is_spared = |labels: &Vec<String>| labels.iter().any(|key| label::spares_words(key));
+        let asked: Vec<i64> = inherited.iter().filter(|(_, labels)| is_spared(labels)).map(|(key, _)| *key).collect();
+        for key in self.words_among(&asked)? {
+            if let Some(labels) = inherited.get_mut(&key) {
+                labels.retain(|key| !label::spares_words(key));
+            }
+        }
+        Ok(inherited)
     }
 
     /// The keys of what inherits from these, each once, in their order; none if they are more than `most`. Whoever comes to

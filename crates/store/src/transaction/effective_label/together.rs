@@ -15,12 +15,15 @@ impl Transaction<'_> {
         let Some(mut all) = self.with_dependents(start)? else { return Ok(false) };
         let mut members: HashMap<i64, Member> = HashMap::new();
         let mut places: HashMap<Place, i64> = HashMap::new();
-        for stored in all.values() {
-            members.insert(stored.version.key, Member { labels: given(&stored.version), ..Member::default() });
-            places.insert(stored.place(), stored.version.key);
-        }
         let mut keys: Vec<i64> = all.keys().copied().collect();
         keys.sort_unstable();
+        let words = self.words_among(&keys)?;
+        for stored in all.values() {
+            let key = stored.version.key;
+            let member = Member { labels: given(&stored.version), is_words: words.contains(&key), ..Member::default() };
+            members.insert(key, member);
+            places.insert(stored.place(), stored.version.key);
+        }
         for (key, place, labels) in self.label_links(&keys, false)? {
             let Some(member) = members.get_mut(&key) else { continue };
             match places.get(&place) {
