@@ -106,11 +106,19 @@ async fn what_would_my_son_see(concord: &Concord) {
     }
     // At another time, for another purpose.
     let mut sharing = people::consent("active", "RelatedPerson/neighbour", &["access"], &["Observation"]);
-    sharing["provision"]["period"] = json!({"start": "2027-01-01", "end": "2027-02-01"});
-    amina.create(&people::without(sharing, "id")).await;
-    for (when, effect) in
-        [("2026-12-31T00:00:00Z", "deny"), ("2027-01-15T12:00:00Z", "permit"), ("2027-03-01T00:00:00Z", "deny")]
-    {
+    // One period is over, which no other decision goes by any more, and one has not begun.
+    sharing["dateTime"] = json!("2020-01-01");
+    for year in [2021, 2998] {
+        sharing["provision"]["period"] = json!({"start": format!("{year}-01-01"), "end": format!("{year}-02-01")});
+        amina.create(&people::without(sharing.clone(), "id")).await;
+    }
+    for (when, effect) in [
+        ("2020-12-31T00:00:00Z", "deny"),
+        ("2021-01-15T12:00:00Z", "permit"),
+        ("2021-03-01T00:00:00Z", "deny"),
+        ("2998-01-15T12:00:00Z", "permit"),
+        ("2998-03-01T00:00:00Z", "deny"),
+    ] {
         let items = [("resource", json!(reading)), ("when", json!(when))];
         assert_eq!(effects(&asked(&amina, "RelatedPerson/neighbour", &items).await.expect(200)), [effect], "{when}");
     }

@@ -53,7 +53,8 @@ pub(crate) fn denied_with_others(question: &Question<'_>) -> Predicate {
 
 /// What shows or speaks about something in the record that a Consent denies, and what it denies itself.
 fn speaking_and_denied(question: &Question<'_>) -> (Predicate, Predicate) {
-    if types::speaking(question.reading.only) == Predicate::None || question.action == Action::Create {
+    let speaks_of_none = types::speaking(question.reading.only) == Predicate::None;
+    if speaks_of_none || question.action == Action::Create || !may_deny_anything(question) {
         return (Predicate::None, Predicate::None);
     }
     let (denied, exceptions) = denied(question);
@@ -64,7 +65,7 @@ fn speaking_and_denied(question: &Question<'_>) -> (Predicate, Predicate) {
 /// What no resource may name to the caller, whatever its type: what a Consent denies in the record, and what is denied with
 /// that. A denial of everything is not among it, nor one by labels, which whatever names the data has itself.
 pub(crate) fn unnamed(question: &Question<'_>) -> Predicate {
-    if question.action.writes() || !question.patient.consents.iter().any(|consent| may_deny(&consent.root)) {
+    if question.action.writes() || !may_deny_anything(question) {
         return Predicate::None;
     }
     let (denied, exceptions) = denied(question);
@@ -85,6 +86,11 @@ fn not_to_be_named(question: &Question<'_>, denied: Predicate) -> Predicate {
     let then = Box::new(record.clone().and(denied.clone()));
     let speaks = types::speaking(None).and(Predicate::DependsOn { through: types::SPEAKING.clone(), then });
     record.and(denied.or(speaks))
+}
+
+/// Whether a rule of the record denies anything by what it says: most share, and of hundreds of them none is looked at again.
+fn may_deny_anything(question: &Question<'_>) -> bool {
+    question.patient.consents.iter().any(|consent| may_deny(&consent.root))
 }
 
 /// Whether a provision or one inside it may deny anything.
@@ -160,9 +166,9 @@ pub const TOO_MUCH: &str = "consent.too-much";
 
 /// What all the patient's Consents say, in one order. To an app only what names it.
 pub(crate) fn all_rulings(question: &Question<'_>) -> Vec<Ruling> {
-    if question.patient.asks() > MOST_ASKED {
+    if question.patient.asks(question.now) > MOST_ASKED {
         // What cannot be understood at all shuts nobody out of their own record.
-        return if question.kind == Kind::OwnApp { Vec::new() } else { vec![too_much(question.patient)] };
+        return if question.kind == Kind::OwnApp { Vec::new() } else { vec![too_much(question.patient, question.now)] };
     }
     let mut consents: Vec<_> = question.patient.consents.iter().collect();
     consents.sort_by(|a, b| a.name.cmp(&b.name));
@@ -177,10 +183,10 @@ pub(crate) fn all_rulings(question: &Question<'_>) -> Vec<Ruling> {
 }
 
 /// The one rule of a record about which more is said than can be evaluated: a no to everything.
-fn too_much(patient: &PatientFacts) -> Ruling {
+fn too_much(patient: &PatientFacts, now: i64) -> Ruling {
     let text = format!(
         "the sharing choices of the patient say more than can be evaluated, so they are taken as a no: {} criteria, of at most {MOST_ASKED}",
-        patient.asks()
+        patient.asks(now)
     );
     Ruling {
         rank: Rank::Person,
@@ -189,7 +195,7 @@ fn too_much(patient: &PatientFacts) -> Ruling {
         reaches_further: false,
         exception: None,
         about: None,
-        names_break_glass: patient.names_break_glass(),
+        names_break_glass: patient.names_break_glass(now),
         reason: Reason::new(Layer::Consent, Verdict::Unevaluable, TOO_MUCH, text),
     }
 }

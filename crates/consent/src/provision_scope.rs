@@ -1,7 +1,7 @@
 //! The criteria of a provision that are about the data, each as the data that it covers for certain and the data that it
 //! may cover. A permit goes by the first, a denial by the second.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use concord_fhir::index::{OTHER_CODE, ParameterId, SEPARATOR};
 use concord_fhir::label::CODED;
@@ -90,8 +90,16 @@ pub(crate) struct ProvisionContext<'a> {
     pub(crate) links: &'a [LinkFacts],
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many provisions have been read into predicates.
+    pub(crate) static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// The data that a provision is about: every criterion that it asks for (R4 "Consent", provision).
 pub(crate) fn data(provision: &Provision, reading: &ProvisionContext<'_>) -> ProvisionScope {
+    #[cfg(test)]
+    READ.with(|read| read.set(read.get() + 1));
     let mut scope = ProvisionScope::everything();
     if !provision.classes.is_empty() {
         scope = scope.and(any(&provision.classes, class));
@@ -174,28 +182,51 @@ fn class(coding: &Coding) -> ProvisionScope {
 /// them cannot be told.
 fn codes(codings: &[Coding], about: impl Fn(&str) -> bool) -> ProvisionScope {
     let tests: Arc<[Test]> = codings.iter().filter_map(code_test).collect();
-    let mut least = Predicate::None;
-    let mut elsewhere = Predicate::None;
+    let (mut least, mut elsewhere) = (Vec::new(), Vec::new());
     let mut other = Predicate::None;
     if !tests.is_empty() {
-        for (name, parameters) in CODED.iter().filter(|(name, _)| about(name)) {
-            for parameter in *parameters {
-                least = least.or(entry(name, parameter, Test::Either(tests.clone())));
-            }
-        }
-        if CODED.iter().any(|(name, _)| about(name)) {
+        for (_, parameters) in CODES.coded.iter().filter(|(name, _)| about(name)) {
+            least.extend(parameters.iter().map(|one| Predicate::Entry(*one, Test::Either(tests.clone()))));
             other = Predicate::Entry(OTHER_CODE, Test::Either(tests.clone()));
         }
-        for (name, parameter) in CODED_ELSEWHERE.iter().filter(|(name, _)| about(name)) {
-            elsewhere = elsewhere.or(entry(name, parameter, Test::Present));
-        }
+        let pointing = CODES.elsewhere.iter().filter(|(name, _)| about(name));
+        elsewhere.extend(pointing.map(|(_, one)| Predicate::Entry(*one, Test::Present)));
     }
+    let (least, elsewhere) = (any_of_different(least), any_of_different(elsewhere));
     let vague = codings.iter().any(|coding| code_test(coding).is_none());
     let most = match vague {
         true => Predicate::All,
-        false => least.clone().or(other).or(elsewhere).or(other_types(CODED.iter().map(|(name, _)| *name))),
+        false => least.clone().or(other).or(elsewhere).or(CODES.other_types.clone()),
     };
     ProvisionScope { least, most }
+}
+
+/// What every rule about codes goes by, of which there may be hundreds.
+struct Codes {
+    /// The types with main codes, and the parameters that hold these.
+    coded: Vec<(&'static str, Vec<ParameterId>)>,
+    /// The types whose code may be in another resource, and the parameter that points at it.
+    elsewhere: Vec<(&'static str, ParameterId)>,
+    /// All types without main codes.
+    other_types: Predicate,
+}
+
+static CODES: LazyLock<Codes> = LazyLock::new(|| Codes {
+    coded: CODED.iter().map(|(name, all)| (*name, all.iter().map(|one| parameter_of(name, one)).collect())).collect(),
+    elsewhere: CODED_ELSEWHERE.iter().map(|(name, one)| (*name, parameter_of(name, one))).collect(),
+    other_types: other_types(CODED.iter().map(|(name, _)| *name)),
+});
+
+/// The disjunction of what is asked of different parameters, of which none can be said twice.
+fn any_of_different(mut parts: Vec<Predicate>) -> Predicate {
+    match parts.pop() {
+        None => Predicate::None,
+        Some(only) if parts.is_empty() => only,
+        Some(last) => {
+            parts.push(last);
+            Predicate::Or(parts)
+        }
+    }
 }
 
 /// A code in its system, in either spelling of a system of HL7; without a system in any. None when there is no code, or
@@ -283,7 +314,11 @@ fn data_point(point: &DataPoint, reading: &ProvisionContext<'_>) -> ProvisionSco
 }
 
 fn entry(name: &str, parameter: &str, test: Test) -> Predicate {
-    Predicate::Entry(ParameterId::of(&format!("{name}.{parameter}")), test)
+    Predicate::Entry(parameter_of(name, parameter), test)
+}
+
+fn parameter_of(name: &str, parameter: &str) -> ParameterId {
+    ParameterId::of(&format!("{name}.{parameter}"))
 }
 
 fn other_types(names: impl Iterator<Item = &'static str>) -> Predicate {
@@ -308,6 +343,17 @@ mod tests {
         }
         for (name, code) in CODED_ELSEWHERE {
             assert_eq!(kind(name, code), Some(Kind::Reference), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_parameter_of_codes_is_there_twice() {
+        let mut all: Vec<i32> = Vec::new();
+        for (_, parameters) in &CODES.coded {
+            for one in parameters {
+                assert!(!all.contains(&one.0), "{one:?}");
+                all.push(one.0);
+            }
         }
     }
 

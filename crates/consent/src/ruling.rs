@@ -108,6 +108,9 @@ struct Node<'a> {
 
 /// What the rules of one Consent say to the question. Empty when the Consent does not apply.
 pub(crate) fn rulings(consent: &ConsentFacts, question: &Question<'_>) -> Vec<Ruling> {
+    if consent.is_over(question.now) {
+        return Vec::new();
+    }
     let patient_is_certain = match is_about(consent, question.patient) {
         Tri::No => return Vec::new(),
         Tri::Maybe => false,

@@ -68,7 +68,7 @@ pub(crate) fn found<E>(
 ) -> Result<Vec<Access>, E> {
     let Some(patient) = facts.patients.first() else { return Ok(Vec::new()) };
     let labels = label::distinguished(labels_of(patient).into_iter());
-    let consents_by = ByActor::of(patient);
+    let consents_by = ByActor::of(patient, now);
     let mut all: Vec<Access> = Vec::new();
     for who in named(patient) {
         let Some((caller, name, roles)) = as_caller(&who, facts, patient) else { continue };
@@ -124,7 +124,7 @@ struct ByActor<'a> {
 }
 
 impl<'a> ByActor<'a> {
-    fn of(patient: &'a PatientFacts) -> ByActor<'a> {
+    fn of(patient: &'a PatientFacts, now: i64) -> ByActor<'a> {
         let (mut people, mut others): (HashMap<&str, Vec<usize>>, Vec<usize>) = (HashMap::new(), Vec::new());
         for (place, consent) in patient.consents.iter().enumerate() {
             if is_about_any(consent) || consent.root.actors.iter().any(|target| person(target).is_none()) {
@@ -132,7 +132,7 @@ impl<'a> ByActor<'a> {
             }
             consent.root.actors.iter().filter_map(person).for_each(|name| people.entry(name).or_default().push(place));
         }
-        ByActor { patient, people, others, is_too_much: patient.asks() > MOST_ASKED }
+        ByActor { patient, people, others, is_too_much: patient.asks(now) > MOST_ASKED }
     }
 
     /// The places of those that may be about a caller; none if that is all of them.

@@ -78,15 +78,23 @@ impl Transaction<'_> {
         self.versions(Rows::Current, condition.sql(" ORDER BY r.rid DESC LIMIT +").bind(i64::from(most)))
     }
 
-    /// The current versions in a patient's record of some types.
+    /// The current versions in a patient's record of some types but those that the predicate means.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn find_in_record(&mut self, patient: i64, types: &[ResourceType]) -> Result<Vec<StoredVersion>, StoreError> {
+    pub fn find_in_record(
+        &mut self,
+        patient: i64,
+        types: &[ResourceType],
+        without: &Predicate,
+    ) -> Result<Vec<StoredVersion>, StoreError> {
+        let without = self.lowered(Rows::Current, without, |lowering| lowering.within_record().condition(without))?;
         let condition = Sql::new("r.deleted = 0 AND r.patient = ")
             .bind(patient)
             .sql(" AND r.type IN (")
             .append(numbers(types.iter()))
+            .sql(") AND NOT (")
+            .append(without)
             .sql(")");
         Ok(self.versions(Rows::Current, condition)?.into_iter().map(StoredVersion::read).collect())
     }

@@ -77,6 +77,11 @@ pub(crate) struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
+    /// The same where all candidates are in one record.
+    pub(crate) fn within_record(&self) -> Self {
+        Lowering { in_record: true, ..*self }
+    }
+
     /// A condition on `r` that holds for exactly the versions that the predicate means.
     pub(crate) fn condition(&self, predicate: &Predicate) -> Sql {
         match predicate {

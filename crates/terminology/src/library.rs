@@ -85,6 +85,12 @@ pub trait Source {
     /// # Errors
     /// When it has to be asked first.
     fn ask(&mut self, question: &Question) -> Result<Reply, Self::Error>;
+
+    /// Counts steps that are about to be taken: codes looked at, each for every part and filter.
+    ///
+    /// # Errors
+    /// When that is more than may be taken where this is asked.
+    fn spend(&mut self, steps: usize) -> Result<(), Self::Error>;
 }
 
 /// Nothing beside R4's own tables.
@@ -100,6 +106,10 @@ impl Source for Nothing {
 
     fn ask(&mut self, _question: &Question) -> Result<Reply, Self::Error> {
         Ok(Reply::NotAsked)
+    }
+
+    fn spend(&mut self, _steps: usize) -> Result<(), Self::Error> {
+        Ok(())
     }
 }
 
@@ -276,7 +286,7 @@ impl<'s, S: Source> Library<'s, S> {
                 return Err(LookUpError::costly(text));
             }
         }
-        Ok(())
+        self.source.spend(steps).map_err(LookUpError::Source)
     }
 
     /// Takes a code system for the one of that name.

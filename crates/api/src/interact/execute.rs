@@ -434,7 +434,7 @@ fn outcome(session: &mut Session<'_, '_>, command: Command) -> Result<Outcome, A
             delete::delete(session, resource_type, &target, precondition.as_ref()).map(Outcome::Deleted)
         }
         Command::Operation { operation, target, input, path } => {
-            let output = (operation.run)(session, &target, &input)?;
+            let output = operation.carry_out(session, &target, &input)?;
             Ok(Outcome::Output(Box::new(OperationOutput { output, path, asked: input.pairs })))
         }
     }

@@ -68,7 +68,7 @@ const MOST_OF_PROFILES: usize = 500_000;
 const MOST_OF_ANSWERS: usize = 2_000_000;
 
 impl Checks {
-    fn new() -> Checks {
+    pub(crate) fn new() -> Checks {
         Checks { profiles: Cell::new(MOST_OF_PROFILES), answers: Cell::new(MOST_OF_ANSWERS) }
     }
 }

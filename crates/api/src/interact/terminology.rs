@@ -14,7 +14,7 @@ use concord_terminology::{Kind, LookUpError, Source, tables};
 
 use crate::error::ApiError;
 use crate::interact::canonical::{self, Whose};
-use crate::interact::profiles::ReadList;
+use crate::interact::profiles::{ReadList, STEPS_OF_CODE};
 use crate::interact::session::Session;
 
 /// What the caller of a session may find.
@@ -111,6 +111,11 @@ impl Source for VisibleTerminology<'_, '_, '_> {
             None => Ok(Reply::NotAsked),
             Some(server) => server.known(question).ok_or_else(|| ApiError::AskElsewhere(vec![question.clone()])),
         }
+    }
+
+    fn spend(&mut self, steps: usize) -> Result<(), ApiError> {
+        let steps = u64::try_from(steps).unwrap_or(u64::MAX).saturating_mul(STEPS_OF_CODE);
+        Ok(self.session.transaction.compute(steps)?)
     }
 }
 

@@ -2,6 +2,7 @@ use concord_fhir::json::Value;
 use concord_fhir::rules::instant;
 
 use super::Target;
+use super::period::Period;
 use super::provision::{Coding, Effect, Provision, coding};
 use crate::actor::Actor;
 use crate::caller::{App, PrivilegedRole, Proofing};
@@ -201,8 +202,13 @@ impl ConsentFacts {
         if let Some(provision) = resource.get("provision") {
             facts.root = Provision::read(provision, "provision".to_owned(), 0, base);
         }
+        if matches!(facts.standing, Standing::Unreadable(_)) {
+            // Of what is not understood at all, nor is until when it is meant.
+            facts.root.period = Period::Always;
+        }
         if facts.root.count() > MOST_PROVISIONS {
-            facts.root = Provision::silent();
+            // Of how many rules it is, it says until when.
+            facts.root = Provision { period: facts.root.period, ..Provision::silent() };
             facts.standing = Standing::Unreadable(format!("it has more than {MOST_PROVISIONS} provisions"));
         }
         if facts.root.effect == Effect::Silent {

@@ -7,10 +7,11 @@
 //! - [`Facts::identities`]: the resources that [`crate::identity::references`] names, for the identifiers they bear.
 //! - [`Facts::patients`]: for each patient in question (of the resource read, of the search, or all whose CareTeam or
 //!   Consent names the caller) every Consent of that patient, every CareTeam about that patient and, when a related
-//!   person calls, that RelatedPerson. Loading fewer than all the Consents of a patient may miss a denial.
+//!   person calls, that RelatedPerson. Loading fewer than all the Consents of a patient that have not [`ended`] may miss a denial.
 
 mod care_team;
 mod consent;
+mod ending;
 mod period;
 mod provision;
 mod related_person;
@@ -19,6 +20,7 @@ mod target;
 
 pub use care_team::{CareTeamFacts, ParticipantFacts};
 pub use consent::{ConsentFacts, GivenBy, LegalBasis, Standing};
+pub use ending::ended;
 pub use period::Period;
 pub use provision::{Coding, DataPoint, Effect, Provision};
 pub use related_person::RelatedPersonFacts;
@@ -52,7 +54,7 @@ pub struct Facts {
 pub struct PatientFacts {
     /// The patient's logical id.
     pub patient: String,
-    /// All the Consents of this patient.
+    /// All the Consents of this patient but those that have [`ended`].
     pub consents: Vec<ConsentFacts>,
     /// All the care teams about this patient.
     pub care_teams: Vec<CareTeamFacts>,
@@ -105,15 +107,15 @@ impl PatientFacts {
         found
     }
 
-    /// How much the Consents that take part in decisions ask of one together (`rules::consent::asked`).
-    pub(crate) fn asks(&self) -> usize {
-        let taking_part = self.consents.iter().filter(|consent| consent.standing != Standing::Apart);
+    /// How much the Consents that take part in decisions at `now` or later ask of one together (`rules::consent::asked`).
+    pub(crate) fn asks(&self, now: i64) -> usize {
+        let taking_part = self.consents.iter().filter(|consent| consent.takes_part(now));
         taking_part.map(|consent| consent.root.asks()).sum()
     }
 
     /// Whether one of those names breaking the glass.
-    pub(crate) fn names_break_glass(&self) -> bool {
-        self.consents.iter().any(ConsentFacts::names_break_glass)
+    pub(crate) fn names_break_glass(&self, now: i64) -> bool {
+        self.consents.iter().any(|consent| consent.takes_part(now) && consent.names_break_glass())
     }
 
     /// Whether a Consent names a Device of this server as an actor.

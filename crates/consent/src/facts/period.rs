@@ -43,6 +43,14 @@ impl Period {
         }
     }
 
+    /// Whether the moment is not before it, as far as that can be told.
+    pub(crate) fn has_begun(self, now: i64) -> bool {
+        match self {
+            Period::Within(start, _) => start.is_none_or(|start| start <= now),
+            Period::Always | Period::Unreadable => true,
+        }
+    }
+
     /// Whether the moment lies in it for certain.
     #[must_use]
     pub fn certainly_holds(self, now: i64) -> bool {

@@ -8,7 +8,8 @@ use concord_fhir::registry::ResourceType;
 use crate::TOO_MUCH;
 use crate::combine::MOST_ASKED;
 use crate::decide;
-use crate::facts::{ConsentFacts, Effect, Facts, GivenBy, PatientFacts, Period};
+use crate::facts::{ConsentFacts, Effect, Facts, GivenBy, PatientFacts, Period, Target};
+use crate::provision_scope::READ;
 use crate::purpose::Purpose;
 use crate::request::{Action, Request};
 use crate::tests::cases::{NOW, caller};
@@ -73,27 +74,25 @@ fn more_than_can_be_evaluated_closes_one_record() {
     assert!(!closed.contains("Patient/p1"), "{permit}");
 }
 
-/// A patient whose Consents ask as much as can be evaluated, and one that is over and would ask for one more. What is over is
+/// A patient whose Consents ask as much as can be evaluated, and one that would ask for one more. What names somebody else is
 /// counted and says nothing, which is told at once.
 fn as_much_as_can_be_evaluated() -> (PatientFacts, ConsentFacts) {
-    let over = |rules: &[String]| {
+    let of_another = |rules: &[String]| {
         let mut consent = consent("p1", 1, rules);
         consent.root.effect = Effect::Deny;
-        let end = json::Value::object([("end", json::Value::string("2000-01-01"))]);
-        consent.root.period = Period::of(Some(&end));
-        consent.root.actors.clear();
+        consent.root.actors = vec![Target::Local("Practitioner/another".to_owned())];
         consent
     };
     let mut patient = PatientFacts { patient: "p1".to_owned(), ..PatientFacts::default() };
     patient.consents.push(consent("p1", 0, &[]));
     let many: Vec<String> = (0..199).map(|code| rule(code, "")).collect();
     for rules in [many.as_slice(), &[]] {
-        let each = PatientFacts { consents: vec![over(rules)], ..PatientFacts::default() }.asks();
-        while patient.asks() + each <= MOST_ASKED {
-            patient.consents.push(over(rules));
+        let each = PatientFacts { consents: vec![of_another(rules)], ..PatientFacts::default() }.asks(NOW);
+        while patient.asks(NOW) + each <= MOST_ASKED {
+            patient.consents.push(of_another(rules));
         }
     }
-    (patient, over(&[]))
+    (patient, of_another(&[]))
 }
 
 /// What a Consent asks is counted by what each provision names, what a denial leaves open inside, and what a permit does not
@@ -114,8 +113,9 @@ fn every_criterion_is_counted() {
         many("data", 8, reference),
         r#""dataPeriod":{"start":"2000"}"#.to_owned(),
     ];
-    let asks =
-        |rules: &[String]| PatientFacts { consents: vec![consent("p1", 0, rules)], ..PatientFacts::default() }.asks();
+    let asks = |rules: &[String]| {
+        PatientFacts { consents: vec![consent("p1", 0, rules)], ..PatientFacts::default() }.asks(NOW)
+    };
     // The outermost, which permits, counts itself and an actor; beside it, what is denied in it.
     assert_eq!(asks(&[]), 2);
     assert_eq!(asks(&[format!(r#"{{"type":"deny",{}}}"#, criteria.join(","))]), 2 + 2 * 37);
@@ -132,9 +132,9 @@ fn of_one(patient: &PatientFacts) -> Facts {
 fn the_most_that_can_be_evaluated_is() {
     let (mut patient, one_more) = as_much_as_can_be_evaluated();
     let of_two_consents = 2 * concord_fhir::rules::consent::MOST_ASKED;
-    assert_eq!((patient.asks(), asked(&of_one(&patient), "Observation").2), (of_two_consents, false));
+    assert_eq!((patient.asks(NOW), asked(&of_one(&patient), "Observation").2), (of_two_consents, false));
     patient.consents.push(one_more);
-    assert_eq!((patient.asks(), asked(&of_one(&patient), "Observation").2), (of_two_consents + 1, true));
+    assert_eq!((patient.asks(NOW), asked(&of_one(&patient), "Observation").2), (of_two_consents + 2, true));
 }
 
 /// An emergency opens a record of which more is said than can be evaluated, unless something of it is about emergencies.
@@ -155,6 +155,45 @@ fn more_than_can_be_evaluated_closes_a_record_in_an_emergency_where_it_names_one
         let decision = decide(&request, &of_one(&patient), NOW);
         let told = |rule: &str| decision.reasons.iter().any(|reason| reason.rule == rule);
         assert_eq!((told("break-glass"), told("break-glass.refused")), (opens, !opens), "{named}");
+    }
+}
+
+/// Of hundreds of rules that share, each is read once for a type, and twice for everything: for what is shown in part as well.
+#[test]
+fn rules_that_share_are_read_once() {
+    let shares =
+        |code: usize| format!(r#"{{"type":"permit","code":[{{"coding":[{{"system":"urn:s","code":"c{code}"}}]}}]}}"#);
+    let rules: Vec<String> = (0..100).map(shares).collect();
+    let facts = facts(vec![("p1", vec![consent("p1", 0, &rules)])]);
+    let caller = caller("Practitioner/gp", "user/*.rs", None);
+    for (resource_type, times) in [(ResourceType::parse("Observation"), 1), (None, 2)] {
+        let request =
+            Request { caller: &caller, action: Action::TypeHistory, resource_type, purpose: None, reason: None };
+        let before = READ.get();
+        let decision = decide(&request, &facts, NOW);
+        assert_ne!(decision.permit, concord_fhir::predicate::Predicate::None);
+        assert_eq!(READ.get() - before, times * 101, "{resource_type:?}");
+    }
+}
+
+/// What has ended asks nothing of a decision; what has not begun counts.
+#[test]
+fn what_has_ended_is_not_counted() {
+    let (patient, one_more) = as_much_as_can_be_evaluated();
+    let period = |start: &'static str, end: &'static str| {
+        let end_of = |name: &'static str, text: &'static str| (name, json::Value::string(text));
+        Period::of(Some(&json::Value::object([end_of("start", start), end_of("end", end)])))
+    };
+    for (start, end, is_counted) in
+        [("1999", "2000", false), ("1999", "2999", true), ("2998", "2999", true), ("2000", "2026-02-28", false)]
+    {
+        let mut patient = patient.clone();
+        for _ in 0..20 {
+            let mut one = one_more.clone();
+            one.root.period = period(start, end);
+            patient.consents.push(one);
+        }
+        assert_eq!(asked(&of_one(&patient), "Observation").2, is_counted, "{start} {end}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod cases;
 mod comments;
+mod ended;
 mod many;
 mod properties;
 mod reference;

@@ -103,7 +103,7 @@ impl Rule {
     }
 }
 
-fn consent(id: usize, rule: &Rule, period: Option<&'static str>) -> Value<'static> {
+pub(super) fn consent(id: usize, rule: &Rule, period: Option<&'static str>) -> Value<'static> {
     let mut provision = rule.value();
     if let Some(end) = period {
         provision.as_object_mut().unwrap().set("period", Value::object([("end", Value::string(end))]));
@@ -167,7 +167,7 @@ fn axes() -> impl Strategy<Value = Rule> {
     })
 }
 
-fn rule() -> impl Strategy<Value = Rule> {
+pub(super) fn rule() -> impl Strategy<Value = Rule> {
     axes().prop_recursive(3, 12, 3, |inner| {
         (axes(), prop::collection::vec(inner, 0..3)).prop_map(|(rule, nested)| Rule { nested, ..rule })
     })
@@ -222,7 +222,7 @@ fn others(in_team: bool) -> Vec<Value<'static>> {
     ]
 }
 
-fn facts_of(asked: &Asked, consents: &[Value<'static>]) -> Facts {
+pub(super) fn facts_of(asked: &Asked, consents: &[Value<'static>]) -> Facts {
     let mut resources = others(asked.in_team);
     resources.extend(consents.iter().cloned());
     facts(&resources)
@@ -247,7 +247,7 @@ pub(super) fn all(rules: &[Rule]) -> Vec<Value<'static>> {
 
 impl Rule {
     /// A rule that says nothing but whom it is about.
-    fn silent(actor: Option<&'static str>) -> Rule {
+    pub(super) fn silent(actor: Option<&'static str>) -> Rule {
         Rule {
             effect: Some("permit"),
             actor,

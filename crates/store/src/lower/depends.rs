@@ -14,6 +14,9 @@ use concord_fhir::registry::ResourceType;
 use super::{Lowering, Rows, list};
 use crate::statement::Sql;
 
+/// How many bytes the texts of older versions may have that are gone through for one resource: more than one of the longest.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+
 /// The columns of a walk.
 const COLUMNS: &str = "(step, rid, type, id, version) AS (";
 
@@ -53,7 +56,8 @@ impl Lowering<'_> {
     }
 
     /// ` UNION ALL` the older versions of what shows it no more, and has shown it: what only those show is what they say it is. That a
-    /// version shows it is told by its text, in which the address stands; what may be another's is taken for its own.
+    /// version shows it is told by its text, in which the address stands; what may be another's is taken for its own. So many texts
+    /// are gone through as links are followed, and so many bytes of them: beyond, it counts as shown by what is looked for.
     fn shown_before(&self, then: &Predicate, there: &Lowering<'_>) -> Sql {
         let older = Lowering { rows: Rows::Superseded, ..*there };
         let name = format!("r{}", there.depth);
@@ -63,20 +67,30 @@ impl Lowering<'_> {
         let shows_it_now =
             format!("({find}(t.body, '/' || {id} || '\"') > 0 OR {find}(t.body, '/' || {id} || '\\\"') > 0)");
         let now = format!("t.rid = c.resource AND NOT {shows_it_now}");
-        let showed_it = |version: &str| format!("{version}.rid = t.rid AND {find}({version}.body, '/' || {id}) > 0");
-        let text = match self.postgres {
-            true => format!(
-                " UNION ALL SELECT 1 FROM label_content c CROSS JOIN LATERAL (SELECT t.rid FROM resource t WHERE {now} OFFSET 0) t \
-                 CROSS JOIN LATERAL (SELECT h.* FROM history h WHERE {} OFFSET 0) {name} WHERE {of_it} AND ",
-                showed_it("h")
+        let (versions, one) = match self.postgres {
+            true => (
+                format!(
+                    "SELECT h.pk, h.bytes FROM label_content c CROSS JOIN LATERAL (SELECT t.rid FROM resource t WHERE {now} \
+                     OFFSET 0) t CROSS JOIN LATERAL (SELECT h.pk, octet_length(h.body) AS bytes FROM history h \
+                     WHERE h.rid = t.rid OFFSET 0) h WHERE {of_it}"
+                ),
+                format!("LATERAL (SELECT h.* FROM history h WHERE h.pk = v.pk OFFSET 0) {name} WHERE "),
             ),
-            false => format!(
-                " UNION ALL SELECT 1 FROM label_content c CROSS JOIN resource t CROSS JOIN history {name} \
-                 WHERE {of_it} AND {now} AND {} AND ",
-                showed_it(&name)
+            false => (
+                format!(
+                    "SELECT h.pk, octet_length(h.body) AS bytes FROM label_content c CROSS JOIN resource t \
+                     CROSS JOIN history h WHERE {of_it} AND {now} AND h.rid = t.rid"
+                ),
+                format!("history {name} WHERE {name}.pk = v.pk AND "),
             ),
         };
-        Sql::new(text).append(older.condition(then))
+        let text = format!(
+            " UNION ALL SELECT 1 FROM (SELECT v.pk, count(*) OVER () AS number, sum(v.bytes) OVER () AS bytes \
+             FROM ({versions} LIMIT {}) v) v CROSS JOIN {one}(v.number > {MOST_LINKS} OR v.bytes > {MOST_BYTES} OR \
+             ({find}({name}.body, '/' || {id}) > 0 AND ",
+            MOST_LINKS + 1
+        );
+        Sql::new(text).append(older.condition(then)).sql("))")
     }
 
     /// Whether what a link leads to meets the rest.

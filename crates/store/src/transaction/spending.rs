@@ -17,6 +17,12 @@ const CONDITIONS: u64 = 20;
 /// milliseconds.
 const WALKS: u64 = 400_000;
 
+/// As how many bytes one counts of a body of which every element is looked at, where to read it through is one.
+const GONE_THROUGH: usize = 8;
+
+/// How many bytes that are gone through so count like a step of the database's machine.
+const BYTES_A_STEP: usize = 4;
+
 /// Of what a statement takes that callers' statements may.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Payment {
@@ -45,6 +51,8 @@ pub(crate) struct Left {
     in_walk: bool,
     /// Whether what runs now is a statement whose shape a caller chose.
     paid: bool,
+    /// Whether what is found is gone through element by element, by an operation beside writes on the embedded database's writer.
+    in_operation: bool,
 }
 
 impl Left {
@@ -59,6 +67,7 @@ impl Left {
             walks: u64::MAX,
             in_walk: false,
             paid: false,
+            in_operation: false,
         }
     }
 
@@ -168,10 +177,40 @@ impl Transaction<'_> {
         self.left_to_callers.condition = self.left_to_callers.all.condition;
     }
 
+    /// The same of an operation, which computes over what it finds: bodies count for as much as it takes to go through each element.
+    pub fn begin_operation(&mut self) {
+        self.begin_condition();
+        self.left_to_callers.in_operation = self.only_writer;
+    }
+
+    /// As how many bytes each byte of what is found counts.
+    pub(crate) fn weight_of_bodies(&self) -> usize {
+        if self.left_to_callers.in_operation { GONE_THROUGH } else { 1 }
+    }
+
     /// Says that it has been; whether it took more than it may.
     pub fn end_condition(&mut self) -> bool {
+        self.left_to_callers.in_operation = false;
         self.left_to_callers.in_condition = false;
         self.left_to_callers.exceeded
+    }
+
+    /// How many steps may still be computed where that holds up the only writer; none where it holds up nobody.
+    #[must_use]
+    pub fn left_to_compute(&self) -> Option<u64> {
+        self.left_to_callers.in_condition.then(|| self.left_to_callers.now().steps)
+    }
+
+    /// Counts what has been computed where that holds up the only writer, as [`Transaction::compute`] does; anywhere else it is no
+    /// work of a caller's that counts.
+    ///
+    /// # Errors
+    /// As [`Transaction::compute`].
+    pub fn compute_beside_writes(&mut self, steps: u64) -> Result<(), StoreError> {
+        match self.left_to_compute() {
+            Some(_) => self.compute(steps),
+            None => Ok(()),
+        }
     }
 
     /// Counts what has been computed over what was found, about as long as so many steps of the database's machine take: it holds
@@ -189,6 +228,14 @@ impl Transaction<'_> {
         // What may take only a little is begun anew elsewhere.
         let is_over = deadline::take(steps) && self.may_be_stopped;
         if is_over || left.time.is_zero() || left.steps <= steps { Err(StoreError::too_costly()) } else { Ok(()) }
+    }
+
+    /// Counts that each element of something is looked at that has so many bytes, where that holds up the only writer.
+    ///
+    /// # Errors
+    /// As [`Transaction::compute`].
+    pub fn compute_over(&mut self, bytes: usize) -> Result<(), StoreError> {
+        self.compute_beside_writes(u64::try_from(bytes / BYTES_A_STEP).unwrap_or(u64::MAX))
     }
 
     /// Runs a statement whose shape a caller chose.

@@ -21,6 +21,10 @@ impl Source for One {
     fn ask(&mut self, _question: &Question) -> Result<Reply, ()> {
         Ok(Reply::NotAsked)
     }
+
+    fn spend(&mut self, _steps: usize) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 fn system(concepts: serde_json::Value) -> serde_json::Value {

@@ -35,6 +35,10 @@ impl Source for Shelf {
     fn ask(&mut self, _question: &Question) -> Result<Reply, ()> {
         Ok(Reply::NotAsked)
     }
+
+    fn spend(&mut self, _steps: usize) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 fn value_set(url: &str, include: serde_json::Value) -> serde_json::Value {

@@ -30,6 +30,10 @@ impl Source for Stored {
     fn ask(&mut self, _question: &Question) -> Result<Reply, ()> {
         Ok(Reply::NotAsked)
     }
+
+    fn spend(&mut self, _steps: usize) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 fn system(url: &str, version: &str, content: &str, codes: &[&str]) -> serde_json::Value {

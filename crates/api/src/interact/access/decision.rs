@@ -4,75 +4,26 @@
 //! the next request on, on every node.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use concord_consent::TOO_MUCH;
 use concord_consent::caller::{Actor, Caller};
 use concord_consent::decision::Decision;
 use concord_consent::facts::{Facts, GivenBy, PatientFacts};
 use concord_consent::purpose::Purpose;
-use concord_consent::request::{Action, BREAK_GLASS_MS, Request};
+use concord_consent::request::{Action, Request};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
 use concord_store::rows::Head;
-use quick_cache::sync::Cache;
 
 use crate::error::ApiError;
-use crate::interact::access::facts;
+use crate::interact::access::decision_cache::{Answer, Question};
+use crate::interact::access::{facts, reached};
 use crate::interact::session::Session;
 use crate::interact::{Call, is_event};
 
-/// How many patients may be reached by a request that names none.
-const REACH: usize = 200;
-
-/// How many decisions are remembered.
-const DECISIONS: usize = 50_000;
-
-/// Decisions that this process has made, with what they were made from.
-pub(crate) struct DecisionCache {
-    decisions: Cache<Question, Arc<Answer>>,
-    /// How many decisions permitted all that was asked, some of it, and none.
-    counts: [AtomicU64; 3],
-}
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Question {
-    caller: [u8; 16],
-    purpose: &'static str,
-    action: Action,
-    resource_type: Option<ResourceType>,
-    patient: i64,
-}
-
-struct Answer {
-    access: (i64, i64),
-    until: Option<i64>,
-    decision: Arc<Decision>,
-}
-
-impl DecisionCache {
-    pub(crate) fn new() -> DecisionCache {
-        DecisionCache { decisions: Cache::new(DECISIONS), counts: Default::default() }
-    }
-
-    /// How many decisions permitted all that was asked, some of it, and none.
-    pub(crate) fn counted(&self) -> [u64; 3] {
-        self.counts.each_ref().map(|count| count.load(Ordering::Relaxed))
-    }
-
-    /// The decision, counted.
-    fn count(&self, decision: Arc<Decision>) -> Arc<Decision> {
-        let [all, some, none] = &self.counts;
-        let count = match &decision.permit {
-            Predicate::All => all,
-            Predicate::None => none,
-            _ => some,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-        decision
-    }
-}
+/// As which patient's what is asked of all records is remembered: no key is less than nobody's.
+const EVERY_RECORD: i64 = -1;
 
 /// Whether an actor may reach records of which what is stored says so.
 fn reaches_others(actor: &Actor) -> bool {
@@ -164,13 +115,7 @@ fn decide_at(
         Some(access) if about == patient => session.cache.under(access),
         _ => session.without_explain(|session| facts::access_versions(session, about))?,
     };
-    let question = Question {
-        caller: session.call.fingerprint,
-        purpose: session.call.purpose.map_or("", |purpose| purpose.code()),
-        action,
-        resource_type,
-        patient: about,
-    };
+    let question = asked(session.call, action, resource_type, about);
     if is_remembered(session.call)
         && let Some(answer) = session.service.decisions.decisions.get(&question)
         && answer.access == access
@@ -198,6 +143,24 @@ fn decide_at(
     }
     note_unnamed(session, &decision);
     Ok(session.service.decisions.count(decision))
+}
+
+/// About how many steps of the database's machine it takes as long as to decide about one resource or type: by itself, and for
+/// each Consent.
+pub(crate) const STEPS_OF_DECISION: u64 = 300;
+const STEPS_OF_CONSENT: u64 = 20;
+
+/// How many steps a decision from these facts takes.
+pub(crate) fn steps_of_decision(facts: &Facts) -> u64 {
+    let consents: usize = facts.patients.iter().map(|patient| patient.consents.len()).sum();
+    let of_consents = STEPS_OF_CONSENT.saturating_mul(u64::try_from(consents).unwrap_or(u64::MAX));
+    STEPS_OF_DECISION.saturating_add(of_consents)
+}
+
+/// What is asked about the record of a patient, by key.
+fn asked(call: &Call, action: Action, resource_type: Option<ResourceType>, patient: i64) -> Question {
+    let purpose = call.purpose.map_or("", |purpose| purpose.code());
+    Question { caller: call.fingerprint, purpose, action, resource_type, patient }
 }
 
 /// Notes what nothing may name that the caller is shown. Whoever asks what somebody else would be shown is shown it nevertheless.
@@ -248,10 +211,16 @@ fn is_remembered(call: &Call) -> bool {
 
 /// What a caller's rights to a patient's record are decided from; key 0 for what is about nobody.
 pub(crate) fn facts_about(session: &mut Session<'_, '_>, patient: i64) -> Result<Facts, ApiError> {
+    let now = session.transaction.now;
+    facts_about_at(session, patient, now)
+}
+
+/// The same for a decision as of another time.
+pub(crate) fn facts_about_at(session: &mut Session<'_, '_>, patient: i64, when: i64) -> Result<Facts, ApiError> {
     let access = facts::access_versions(session, patient)?;
     let mut facts = facts::of_caller(session)?;
     if patient != 0 {
-        facts::add_patient(session, patient, access, &mut facts)?;
+        facts::add_patient_at(session, patient, access, when, &mut facts)?;
     }
     facts::add_labels(session, &mut facts)?;
     Ok(facts)
@@ -389,60 +358,27 @@ pub(crate) fn decide_everywhere(session: &mut Session<'_, '_>, action: Action) -
     }
 }
 
+/// A decision about all records that the caller may know. It is remembered as one about a single record is, for a professional who sees
+/// by hundreds of rules asks for page after page.
 fn decide_reached(
     session: &mut Session<'_, '_>,
     action: Action,
     resource_type: Option<ResourceType>,
 ) -> Result<Arc<Decision>, ApiError> {
-    let facts = session.without_explain(|session| reached(session))?;
+    let (facts, under) = session.without_explain(|session| reached::reached(session))?;
+    let cache = &session.service.decisions;
+    let question = asked(session.call, action, resource_type, EVERY_RECORD);
+    let may_be_remembered = is_remembered(session.call) && under.is_certain() && session.call.asked_about.is_none();
+    if may_be_remembered && let Some(decision) = cache.known_of_all(&question, &under, session.transaction.now) {
+        note_unnamed(session, &decision);
+        return Ok(cache.count(decision));
+    }
     // A reason is one for the record of a patient who is named: for whomever else the caller may know it opens nothing.
     let request = Request { reason: None, ..session.call.request(action, resource_type) };
-    let decision = decide_for_type(&request, &facts, session.transaction.now);
+    let decision = Arc::new(decide_for_type(&request, &facts, session.transaction.now));
+    cache.made_about_all(question, may_be_remembered.then_some(under), &decision);
     note_unnamed(session, &decision);
-    Ok(session.service.decisions.count(Arc::new(decision)))
-}
-
-/// The facts about every patient whose Consent or CareTeam names the caller, and, in an emergency, whose record they have opened.
-fn reached(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
-    let mut facts = facts::of_caller(session)?;
-    let named = names(session.call, &facts, session.transaction.now);
-    let mut keys: Vec<i64> = session.transaction.records_with_keys(&facts::NAMING, named, REACH + 1)?;
-    if matches!(session.call.caller.actor, Actor::RelatedPerson(_)) {
-        keys.extend(facts::own(session)?.map(|own| own.patient));
-    }
-    if session.call.purpose == Some(Purpose::BREAK_GLASS)
-        && let Some(who) = session.call.caller.actor.reference()
-    {
-        let after = session.transaction.now - BREAK_GLASS_MS;
-        keys.extend(session.transaction.glass_broken_by(&who, after, REACH + 1)?);
-    }
-    if keys.len() > REACH {
-        return Err(ApiError::Malformed(vec![Issue::plain(
-            IssueCode::TooCostly,
-            format!("the caller may see more than {REACH} patients; name one with the parameter patient"),
-        )]));
-    }
-    keys.sort_unstable();
-    keys.dedup();
-    for key in keys {
-        let access = facts::access_versions(session, key)?;
-        facts::add_patient(session, key, access, &mut facts)?;
-    }
-    facts::add_labels(session, &mut facts)?;
-    for devices in [&mut facts.devices, &mut facts.possible_devices] {
-        devices.sort_unstable();
-        devices.dedup();
-    }
-    Ok(facts)
-}
-
-/// The references by which Consents and CareTeams may name the caller.
-fn names(call: &Call, facts: &Facts, now: i64) -> Vec<String> {
-    let mut names = concord_consent::identity::references(&call.caller.actor, &facts.roles, now);
-    names.extend(call.caller.actor.reference());
-    names.sort_unstable();
-    names.dedup();
-    names
+    Ok(cache.count(decision))
 }
 
 /// The predicate with the type of what is searched put in, which makes it smaller.

@@ -7,7 +7,7 @@ use concord_consent::authorship::says_who_people_are;
 use concord_consent::caller::Actor;
 use concord_consent::facts::{
     BreakGlassFacts, CLIENT_SYSTEM, CareTeamFacts, ConsentFacts, Facts, GivenBy, ISSUED_CLIENT_SYSTEM, IdentityFacts,
-    LinkFacts, PatientFacts, RelatedPersonFacts, RoleFacts, Target, issued_client,
+    LinkFacts, PatientFacts, RelatedPersonFacts, RoleFacts, Target, ended, issued_client,
 };
 use concord_consent::request::BREAK_GLASS_MS;
 use concord_fhir::index::ParameterId;
@@ -315,11 +315,24 @@ pub(crate) fn add_patient(
     access: (i64, i64),
     facts: &mut Facts,
 ) -> Result<(), ApiError> {
-    let patient = match session.service.facts.patients.get(&key) {
+    let now = session.transaction.now;
+    add_patient_at(session, key, access, now, facts)
+}
+
+/// The same for a decision as of another time: what has ended by now and had not then is among it.
+pub(crate) fn add_patient_at(
+    session: &mut Session<'_, '_>,
+    key: i64,
+    access: (i64, i64),
+    when: i64,
+    facts: &mut Facts,
+) -> Result<(), ApiError> {
+    let is_past = when < session.transaction.now;
+    let patient = match session.service.facts.patients.get(&key).filter(|_| !is_past) {
         Some((versions, patient)) if versions == access => patient,
         _ => {
-            let patient = Arc::new(of_patient(session, key)?);
-            if is_versioned(&patient) {
+            let patient = Arc::new(of_patient(session, key, when.min(session.transaction.now))?);
+            if is_versioned(&patient) && !is_past {
                 session.service.facts.patients.insert(key, (access, Arc::clone(&patient)));
             }
             patient
@@ -350,11 +363,12 @@ pub(crate) fn is_versioned(patient: &PatientFacts) -> bool {
     patient.related_to().is_empty() && !patient.names_a_device()
 }
 
-/// What the store knows about a patient that access is decided by.
-fn of_patient(session: &mut Session<'_, '_>, key: i64) -> Result<PatientFacts, ApiError> {
+/// What the store knows about a patient that access is decided by at that time or later. What has ended by then is not read: a record
+/// has any number of Consents that nobody goes by any more.
+fn of_patient(session: &mut Session<'_, '_>, key: i64, when: i64) -> Result<PatientFacts, ApiError> {
     let mut facts = PatientFacts { patient: session.transaction.patient_id(key)?, ..PatientFacts::default() };
     let deciding = [CONSENT, CARE_TEAM, RELATED_PERSON];
-    let found = session.transaction.find_in_record(key, &deciding)?;
+    let found = session.transaction.find_in_record(key, &deciding, &ended(when))?;
     let consents: Vec<i64> = found.iter().filter(|one| one.resource_type == CONSENT).map(|one| one.key).collect();
     let givers = session.transaction.givers(&consents)?;
     for version in &found {

@@ -4,7 +4,9 @@
 //! | the question | file |
 //! |---|---|
 //! | which decision is it? | `decision` |
+//! | which decisions are remembered? | `decision_cache` |
 //! | what is known of the caller and of a patient? | `facts` |
+//! | what is known of all records that the caller may know? | `reached` |
 //! | what is known of others whom somebody asks about? | `subject_facts` |
 //! | is this version one that the decision means? | `evaluation` |
 //! | may they know that it is there? | `knowledge` |
@@ -22,12 +24,14 @@
 pub(crate) mod authorship;
 pub(crate) mod break_glass;
 pub(crate) mod decision;
+mod decision_cache;
 pub(crate) mod evaluation;
 pub(crate) mod facts;
 pub(crate) mod knowledge;
 mod marks;
 pub(crate) mod named_before;
 pub(crate) mod person;
+mod reached;
 pub(crate) mod reasons;
 pub(crate) mod redaction;
 pub(crate) mod references;
@@ -37,9 +41,10 @@ pub(crate) mod unnamed;
 
 pub(crate) use authorship::{may_change, owns, permitted, stored, writer, wrote};
 pub(crate) use decision::{
-    DecisionCache, as_if_elsewhere, decide_about, decide_everywhere, decide_in_emergency, decide_on, decide_reference,
-    decide_search, facts_about, findable, finding, for_type, given_by, guard, issues, only_record, require_scope,
-    unbounded,
+    STEPS_OF_DECISION, as_if_elsewhere, decide_about, decide_everywhere, decide_in_emergency, decide_on,
+    decide_reference, decide_search, facts_about, facts_about_at, findable, finding, for_type, given_by, guard, issues,
+    only_record, require_scope, steps_of_decision, unbounded,
 };
+pub(crate) use decision_cache::DecisionCache;
 pub(crate) use facts::own_record;
 pub(crate) use knowledge::{disclose, disclose_found, patient_read, reads_patient, record_known, records_of};

@@ -101,10 +101,6 @@ pub(crate) async fn batch(
 /// A transaction of so many entries keeps others waiting no longer than their own would.
 const SHORT: usize = 32;
 
-/// As how many steps of the database's machine an operation counts that is carried out beside writes, besides what it counts itself: what it
-/// decides first takes about that.
-const OPERATION_STEPS: u64 = 5_000;
-
 /// Waits for the place that a Bundle of so many entries needs, no longer than a write may take. Of one caller's so few are
 /// carried out at a time that what others write comes between them; those of few entries share commits instead.
 ///
@@ -348,12 +344,10 @@ impl<'t> TransactionBundle<'_, 't> {
             // A search beside writes may take the writer no longer than their conditions.
             match command.transaction_kind() {
                 TransactionKind::Change => execute(session, command, &mut left),
-                _ => conditional::within_condition_budget(session, |session| {
-                    if matches!(command, Command::Operation { .. }) {
-                        session.transaction.compute(OPERATION_STEPS)?;
-                    }
-                    execute(session, command, &mut left)
-                }),
+                _ if matches!(command, Command::Operation { .. }) => {
+                    conditional::within_operation_budget(session, |session| execute(session, command, &mut left))
+                }
+                _ => conditional::within_condition_budget(session, |session| execute(session, command, &mut left)),
             }
         })?;
         self.answer = left;

@@ -242,8 +242,7 @@ impl Command {
             Command::Search { query, .. } if !query.full_text.is_empty() => Extent::Much,
             // What is computed is no work of the database, which would be stopped after a while.
             Command::Operation { operation, input, .. }
-                if !operation.conduct.changes
-                    && (operation.conduct.computes || input.names_many() || input.is_large()) =>
+                if !operation.conduct.changes && (operation.computes() || input.names_many() || input.is_large()) =>
             {
                 Extent::Much
             }

@@ -24,7 +24,7 @@ use crate::interact::audit::visibility::{self, NOT_SHOWN, Shown};
 use crate::interact::audit::{BREAK_GLASS, Interaction, event_version, outcome};
 use crate::interact::human_name::human_name;
 use crate::interact::operation::record;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::search::Page;
 use crate::interact::session::Session;
 use crate::interact::{AUDIT_EVENT, access};
@@ -38,6 +38,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Instance],
     types: &["Patient"],
     conduct: Conduct { reads_log: true, logs_parameters: true, ..Conduct::READS },
+    computing: Computing::InProportion,
     description: "Who looked at the record, was refused, or took a copy of it, told in plain language: broken glass first, then \
            the newest. Reading it is in the log too.",
     definition: None,

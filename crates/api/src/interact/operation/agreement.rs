@@ -14,7 +14,7 @@ use concord_store::rows::Version;
 use concord_store::search::{PageRequest, TypeQuery};
 
 use crate::error::ApiError;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output};
 use crate::interact::provenance::client_provenance;
 use crate::interact::session::Session;
 use crate::interact::{PROVENANCE, Service, access, instant, read};
@@ -30,6 +30,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Instance],
     types: &["Goal"],
     conduct: Conduct::READS,
+    computing: Computing::InProportion,
     description: "Whether the parties of the goal agree, what each of them says and since when, and how the negotiation went.",
     definition: None,
     parameters: &[],

@@ -7,7 +7,7 @@ use concord_fhir::registry::ResourceType;
 use concord_model::build::{Content, Link, Parameter as Answered, parameter, parameters};
 
 use crate::error::ApiError;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::sign_in_apps::{self, Connected};
 use crate::interact::{access, instant, read};
@@ -21,6 +21,7 @@ pub(super) const LIST: Operation = Operation {
     levels: &[Level::Instance],
     types: &["Patient"],
     conduct: Conduct::READS,
+    computing: Computing::InProportion,
     description: "Lists the apps that the patient has let in by signing in: since when, with which scopes and Consent, used last, \
            until when. For the patient, in an app of those who keep the record, and for systems.",
     definition: None,
@@ -34,6 +35,7 @@ pub(super) const END: Operation = Operation {
     levels: &[Level::Instance],
     types: &["Patient"],
     conduct: Conduct { changes: true, logs_parameters: true, ..Conduct::READS },
+    computing: Computing::InProportion,
     description: "Ends what the patient has let an app do: its tokens work no longer, and the Consent about it is inactive. For the \
            patient, in an app of those who keep the record.",
     definition: None,

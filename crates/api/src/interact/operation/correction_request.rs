@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::interact::communication::comment::COMMUNICATION;
 use crate::interact::communication::correction::{MESSAGES, TASK};
 use crate::interact::logical_id;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{create, labels};
 
@@ -24,6 +24,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type],
     types: &["Communication"],
     conduct: Conduct { changes: true, ..Conduct::READS },
+    computing: Computing::InProportion,
     description: "Asks for a correction, or disagrees with its denial. Takes a Bundle with the Communication, or the \
            Communication; answers with it and with the Task that was opened.",
     definition: Some("http://hl7.org/fhir/uv/patient-corrections/OperationDefinition/correction-request"),

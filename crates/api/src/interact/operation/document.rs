@@ -11,7 +11,7 @@ use concord_store::lower::Rows;
 
 use crate::error::ApiError;
 use crate::interact::operation::collect::{self, ALONG, Held};
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{access, instant, logical_id, read};
 
@@ -24,6 +24,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type, Level::Instance],
     types: &["Bundle", "Composition"],
     conduct: Conduct::READS,
+    computing: Computing::InProportion,
     description: "The document that a Composition makes, with what it refers to as far as the caller may see it; of a Bundle \
            that is a document, the document as it is stored. In JSON, XML and as a page.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Composition-document"),

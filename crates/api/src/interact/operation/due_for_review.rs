@@ -10,7 +10,7 @@ use concord_store::transaction::Transaction;
 use crate::error::ApiError;
 use crate::interact::operation::record;
 use crate::interact::operation::record::PATIENT;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 
 use crate::interact::labels::review;
 use crate::interact::search::Page;
@@ -26,6 +26,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Instance],
     types: &["Patient"],
     conduct: Conduct { logs_parameters: true, ..Conduct::READS },
+    computing: Computing::InProportion,
     description: "What is kept from the patient and is to be looked at again, the longest due first.",
     definition: None,
     parameters: &[Parameter::optional("by", "date", "Due by that day; today by default")],

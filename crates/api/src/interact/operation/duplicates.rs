@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::operation::readings;
 use crate::interact::operation::readings::{CATEGORY, CODE, DATE, PATIENT, SUBJECT};
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 
 /// How many readings are compared, the newest.
@@ -22,6 +22,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type],
     types: &["Observation"],
     conduct: Conduct { logs_parameters: true, ..Conduct::READS },
+    computing: Computing::InProportion,
     description: "Groups of a patient's readings that may be one reading handed in several times: same code, same numbers, same \
            few minutes. Nothing is merged: whoever wrote one may mark it as entered in error.",
     definition: None,

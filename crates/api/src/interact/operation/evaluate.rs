@@ -26,16 +26,11 @@ use crate::interact::access::{evaluation, facts, knowledge, subject_facts};
 use crate::interact::call::AskedAbout;
 use crate::interact::operation::evaluated_actor::NamedActor;
 use crate::interact::operation::record;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{Call, Service, access};
 
 const CONSENT: ResourceType = ResourceType::of("Consent");
-
-/// About how many steps of the database's machine it takes as long as to decide about one resource or type: by itself, and for
-/// each Consent.
-const STEPS_OF_DECISION: u64 = 300;
-const STEPS_OF_CONSENT: u64 = 20;
 
 /// The reason that stands for one that nobody has given yet.
 const ASKED_BEFOREHAND: &str = "(asked beforehand)";
@@ -46,6 +41,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type],
     types: &["Consent"],
     conduct: Conduct::READS,
+    computing: Computing::InProportion,
     description: "Says what a person may see or do of a patient's record, item by item, and why.",
     definition: None,
     parameters: &[
@@ -157,7 +153,10 @@ fn evaluated(session: &mut Session<'_, '_>, input: &Input) -> Result<Output, Api
     };
     let mut known = match has_ended {
         true => Facts::default(),
-        false => access::facts_about(&mut session.calling(&asked), key)?,
+        false => {
+            let when = question.when.unwrap_or(session.transaction.now);
+            access::facts_about_at(&mut session.calling(&asked), key, when)?
+        }
     };
     if told == Disclosure::All {
         subject_facts::leave_hidden(session, &mut known)?;
@@ -271,9 +270,7 @@ struct Evaluation<'a> {
 
 impl Evaluation<'_> {
     fn decision(&self, session: &mut Session<'_, '_>, resource_type: ResourceType) -> Result<Decision, ApiError> {
-        let consents: usize = self.facts.patients.iter().map(|patient| patient.consents.len()).sum();
-        let steps = STEPS_OF_CONSENT.saturating_mul(u64::try_from(consents).unwrap_or(u64::MAX));
-        session.transaction.compute(STEPS_OF_DECISION.saturating_add(steps))?;
+        session.transaction.compute(access::steps_of_decision(self.facts))?;
         let caller = &self.asked.caller;
         // To be asked about, an emergency needs no reason yet; to a professional who asks about herself it gives nothing
         // that she does not see already.

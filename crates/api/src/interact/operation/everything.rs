@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::operation::record;
 use crate::interact::operation::record::{PATIENT, QUESTIONNAIRE_RESPONSE};
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 
 use crate::interact::search::Page;
 use crate::interact::search::include;
@@ -27,6 +27,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type, Level::Instance],
     types: &["Patient"],
     conduct: Conduct { logs_parameters: true, ..Conduct::READS },
+    computing: Computing::InProportion,
     description: "Everything in the patient's record that the caller may see, page by page: the Patient and About Me first, \
            and with each page whom and what it names.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-everything"),

@@ -8,12 +8,12 @@ use concord_terminology::designation::{Designation, name_in};
 use concord_terminology::item::Item;
 use concord_terminology::name::split;
 use concord_terminology::value_set::ValueSet;
-use concord_terminology::{ExpandedPage, Library, MOST_EXPANDED, definition, expanded};
+use concord_terminology::{ExpandedPage, Library, MOST_EXPANDED, Source, definition, expanded};
 
 use crate::error::ApiError;
 use crate::interact::instant;
 use crate::interact::operation::coded::{self, Definition};
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::terminology::{VisibleTerminology, fault};
 
@@ -28,7 +28,8 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$expand",
     levels: &[Level::Type, Level::Instance],
     types: &["ValueSet"],
-    conduct: Conduct { computes: true, ..Conduct::READS },
+    conduct: Conduct::READS,
+    computing: Computing::ByPieces,
     description: "The codes of a value set: of one that is stored, of R4 itself, given in the body, or known to the terminology \
            server that is asked.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/ValueSet-expand"),
@@ -110,6 +111,7 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
             (set, items)
         }
     };
+    library.source().spend(items.len().saturating_mul(1 + wanted.words.len()))?;
     let items = chosen(items, &wanted);
     let total = items.len();
     if wanted.count.is_none() && total > MOST_EXPANDED {

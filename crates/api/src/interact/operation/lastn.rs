@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::operation::readings;
 use crate::interact::operation::readings::{CATEGORY, CODE, DATE, PATIENT, SUBJECT};
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::search::Page;
 use crate::interact::session::Session;
 
@@ -25,6 +25,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type],
     types: &["Observation"],
     conduct: Conduct { logs_parameters: true, ..Conduct::READS },
+    computing: Computing::InProportion,
     description: "The last readings of each kind, the newest of a kind first.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Observation-lastn"),
     parameters: &[

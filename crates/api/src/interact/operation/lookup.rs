@@ -11,7 +11,7 @@ use concord_terminology::designation::{Designation, name_in};
 
 use crate::error::ApiError;
 use crate::interact::operation::coded;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::terminology::{VisibleTerminology, fault};
 
@@ -20,7 +20,8 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$lookup",
     levels: &[Level::Type],
     types: &["CodeSystem"],
-    conduct: Conduct { computes: true, ..Conduct::READS },
+    conduct: Conduct::READS,
+    computing: Computing::ByPieces,
     description: "What a code is called, and what its code system says of it.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup"),
     parameters: &[

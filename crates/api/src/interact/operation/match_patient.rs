@@ -17,7 +17,7 @@ use concord_store::rows::Version;
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
 use crate::interact::operation::record::PATIENT;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::succession::{OnTheWay, survivor_beside};
 use crate::interact::{access, labels, search};
@@ -37,6 +37,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type],
     types: &["Patient"],
     conduct: Conduct::READS,
+    computing: Computing::InProportion,
     description: "Which Patients may be the one who is described, by NHS number and demographics, with how sure that is.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-match"),
     parameters: &[

@@ -17,7 +17,7 @@ use concord_store::rows::{StoredVersion, Version};
 use crate::error::ApiError;
 use crate::interact::access::redaction;
 use crate::interact::labels::review;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{PROVENANCE, access, labels, read, update, write};
 
@@ -32,6 +32,7 @@ pub(super) const READ: Operation = Operation {
     levels: &[Level::Instance],
     types: &[],
     conduct: Conduct::READS,
+    computing: Computing::InProportion,
     description: "Says what a resource is labelled with.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta"),
     parameters: &[],
@@ -44,6 +45,7 @@ pub(super) const ADD: Operation = Operation {
     levels: &[Level::Instance],
     types: &[],
     conduct: Conduct { changes: true, ..Conduct::READS },
+    computing: Computing::InProportion,
     description: "Puts profiles, tags and labels on a resource. A patient may raise the sensitivity of anything in her record.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta-add"),
     parameters: GIVEN,
@@ -56,6 +58,7 @@ pub(super) const DELETE: Operation = Operation {
     levels: &[Level::Instance],
     types: &[],
     conduct: Conduct { changes: true, ..Conduct::READS },
+    computing: Computing::InProportion,
     description: "Takes profiles, tags and labels from a resource. A label is taken away by who put it there.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete"),
     parameters: GIVEN,

@@ -94,14 +94,23 @@ pub(crate) struct Conduct {
     pub(crate) logs_parameters: bool,
     /// Whether its body may be a resource that is not valid.
     pub(crate) takes_invalid: bool,
-    /// Whether it may compute for long over what is stored, however little the database takes to find that.
-    pub(crate) computes: bool,
+}
+
+/// What an operation computes over what it is given and finds. Where it holds up the only writer beside writes all of it counts, as
+/// steps of the database's machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Computing {
+    /// As much as goes in, is read, decided about and answered, which counts for every operation where it is carried out.
+    InProportion,
+    /// More than that, over what the database takes little to find: it counts each piece of it as it goes, or what it looks in does
+    /// (code lists, checks by profiles).
+    ByPieces,
 }
 
 impl Conduct {
     /// It reads what is stored, and nothing is particular about it.
     pub(crate) const READS: Conduct =
-        Conduct { changes: false, reads_log: false, logs_parameters: false, takes_invalid: false, computes: false };
+        Conduct { changes: false, reads_log: false, logs_parameters: false, takes_invalid: false };
 }
 
 /// An operation.
@@ -115,14 +124,16 @@ pub(crate) struct Operation {
     pub(crate) types: &'static [&'static str],
     /// What is particular about how it is run.
     pub(crate) conduct: Conduct,
+    /// What it computes.
+    pub(crate) computing: Computing,
     /// What it does, in a sentence.
     pub(crate) description: &'static str,
     /// The address of its definition: that of the specification, or none for one of Concord's own.
     pub(crate) definition: Option<&'static str>,
     /// What goes in.
     pub(crate) parameters: &'static [Parameter],
-    /// What it runs.
-    pub(crate) run: fn(&mut Session<'_, '_>, &OperationTarget, &Input) -> Result<Output, ApiError>,
+    /// What it runs; nothing else runs it but [`Operation::carry_out`], which counts what that takes.
+    run: fn(&mut Session<'_, '_>, &OperationTarget, &Input) -> Result<Output, ApiError>,
 }
 
 /// What an operation is called on: nothing, a type or a resource.
@@ -206,7 +217,35 @@ pub(crate) fn called(name: &str, target: &OperationTarget, reads: bool) -> Resul
     Ok(operation)
 }
 
+/// As how many steps of the database's machine each operation counts beside writes, besides what it reads and computes.
+const STEPS_OF_EACH: u64 = 5_000;
+
 impl Operation {
+    /// Carries it out. Where that holds up the only writer, what goes in and what is answered count.
+    ///
+    /// # Errors
+    /// Those of the operation, and when it takes more than it may there.
+    pub(crate) fn carry_out(
+        &self,
+        session: &mut Session<'_, '_>,
+        target: &OperationTarget,
+        input: &Input,
+    ) -> Result<Output, ApiError> {
+        session.transaction.compute_beside_writes(STEPS_OF_EACH)?;
+        session.transaction.compute_over(input.bytes())?;
+        let output = (self.run)(session, target, input)?;
+        // Versions count where they are read.
+        if let Output::Value(value) = &output {
+            session.transaction.compute_over(bytes(value))?;
+        }
+        Ok(output)
+    }
+
+    /// Whether it may compute for long, however little the database takes.
+    pub(crate) fn computes(&self) -> bool {
+        self.computing == Computing::ByPieces
+    }
+
     /// Whether it is called on a type or its resources.
     pub(crate) fn is_on(&self, resource_type: ResourceType) -> bool {
         self.types.is_empty() || self.types.contains(&resource_type.name())
@@ -267,6 +306,11 @@ pub(crate) fn has_bytes(value: &Value<'_>, bytes: usize) -> bool {
     left_after(value, bytes) == 0
 }
 
+/// How many bytes it has, about.
+fn bytes(value: &Value<'_>) -> usize {
+    usize::MAX - left_after(value, usize::MAX)
+}
+
 /// How much of some bytes a value leaves, about; it is not gone through beyond.
 fn left_after(value: &Value<'_>, left: usize) -> usize {
     let mut left = left.saturating_sub(4);
@@ -306,6 +350,12 @@ impl Input {
     pub(crate) fn names_many(&self) -> bool {
         let asked = self.parameters.as_ref().map_or(&[][..], |parameters| parameters.list("parameter"));
         self.pairs.len() + asked.len() > MANY
+    }
+
+    /// How many bytes it has, about.
+    fn bytes(&self) -> usize {
+        let asked: usize = self.pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+        asked.saturating_add(self.parameters.as_ref().map_or(0, bytes))
     }
 
     /// Whether its body is so large that it takes long whatever the database takes.

@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::interact::access::evaluation;
 use crate::interact::audit::said::Act;
 use crate::interact::labels::review;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{access, labels, provenance, read, write};
 
@@ -21,6 +21,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Instance],
     types: &[],
     conduct: Conduct { changes: true, ..Conduct::READS },
+    computing: Computing::InProportion,
     description: "Shows the patient what was kept from her: takes away the labels that hide it, at once. For the author, the \
            author's team, the safeguarding lead and the privacy officer.",
     definition: None,

@@ -8,7 +8,7 @@ use concord_terminology::code_system::CodeSystem;
 
 use crate::error::ApiError;
 use crate::interact::operation::coded;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::read;
 use crate::interact::session::Session;
 use crate::interact::terminology::{VisibleTerminology, fault};
@@ -18,7 +18,8 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$subsumes",
     levels: &[Level::Type, Level::Instance],
     types: &["CodeSystem"],
-    conduct: Conduct { computes: true, ..Conduct::READS },
+    conduct: Conduct::READS,
+    computing: Computing::ByPieces,
     description: "Whether one code of a code system is the same as another, above it, below it, or neither.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes"),
     parameters: &[

@@ -7,7 +7,7 @@ use concord_terminology::item::{Dependency, Match};
 
 use crate::error::ApiError;
 use crate::interact::operation::coded::{self, Definition};
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::terminology::{VisibleTerminology, fault};
 
@@ -19,7 +19,8 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$translate",
     levels: &[Level::Type, Level::Instance],
     types: &["ConceptMap"],
-    conduct: Conduct { computes: true, ..Conduct::READS },
+    conduct: Conduct::READS,
+    computing: Computing::ByPieces,
     description: "What a code is in another code system: by a map that is stored, of R4 itself, given in the body, or known to \
            the terminology server that is asked. Where none is named, by R4's own and those that registered systems gave.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),

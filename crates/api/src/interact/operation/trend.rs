@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::operation::readings;
 use crate::interact::operation::readings::{CATEGORY, DATE, Number, PATIENT, SUBJECT};
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 
 /// How many readings a trend is made of at most.
@@ -25,6 +25,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type],
     types: &["Observation"],
     conduct: Conduct { logs_parameters: true, ..Conduct::READS },
+    computing: Computing::InProportion,
     description: "The least, greatest and mean of a patient's readings in each day, week or month, a series for each code and \
            unit. Days are those of the readings' own time zone.",
     definition: None,

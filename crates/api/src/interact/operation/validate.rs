@@ -11,7 +11,7 @@ use concord_store::rows::Version;
 use crate::error::ApiError;
 use crate::interact::access::references;
 use crate::interact::audit::said::Act;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{access, allowed, create, profiles, read, update, write};
 
@@ -20,7 +20,8 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$validate",
     levels: &[Level::Type, Level::Instance],
     types: &[],
-    conduct: Conduct { takes_invalid: true, computes: true, ..Conduct::READS },
+    conduct: Conduct { takes_invalid: true, ..Conduct::READS },
+    computing: Computing::ByPieces,
     description: "Says every problem of a resource, without storing it; of one that is stored, what there is to say of it. The \
            answer is 200 whatever is found. The profiles that it claims are checked, and those that are asked; what could \
            not be checked is said. With mode create, update or delete, what is decided of whoever would do that now is said too.",

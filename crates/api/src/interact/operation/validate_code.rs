@@ -14,7 +14,7 @@ use concord_terminology::{Library, LookUpError};
 
 use crate::error::ApiError;
 use crate::interact::operation::coded::{self, CodeAsked, Definition};
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::terminology::{VisibleTerminology, fault};
 
@@ -33,7 +33,8 @@ pub(super) const OF_VALUE_SET: Operation = Operation {
     name: "$validate-code",
     levels: &[Level::Type, Level::Instance],
     types: &["ValueSet"],
-    conduct: Conduct { computes: true, ..Conduct::READS },
+    conduct: Conduct::READS,
+    computing: Computing::ByPieces,
     description: "Whether a code is in a value set. What nobody here can tell is refused (422), with what is missing.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code"),
     parameters: &[
@@ -60,7 +61,8 @@ pub(super) const OF_CODE_SYSTEM: Operation = Operation {
     name: "$validate-code",
     levels: &[Level::Type, Level::Instance],
     types: &["CodeSystem"],
-    conduct: Conduct { computes: true, ..Conduct::READS },
+    conduct: Conduct::READS,
+    computing: Computing::ByPieces,
     description: "Whether a code is one of a code system. What nobody here can tell is refused (422), with what is missing.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code"),
     parameters: &[

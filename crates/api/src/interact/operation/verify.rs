@@ -8,7 +8,7 @@ use concord_store::lower::Rows;
 
 use crate::error::ApiError;
 use crate::interact::access::evaluation;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::provenance::verification;
 use crate::interact::session::Session;
 use crate::interact::{PROVENANCE, access, read};
@@ -19,6 +19,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Instance],
     types: &["AllergyIntolerance", "MedicationStatement", "Observation"],
     conduct: Conduct { changes: true, logs_parameters: true, ..Conduct::READS },
+    computing: Computing::InProportion,
     description: "A professional verifies the version that the patient reported, without changing it, or withdraws that; answers \
            with the Provenance that says so.",
     definition: None,

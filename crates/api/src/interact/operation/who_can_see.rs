@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::interact::access::{facts, subject_facts};
 use crate::interact::operation::evaluate::reason_part;
 use crate::interact::operation::evaluated_actor;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output};
 use crate::interact::session::Session;
 use crate::interact::{access, instant, read};
 
@@ -35,7 +35,8 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$who-can-see",
     levels: &[Level::Instance],
     types: &["Patient"],
-    conduct: Conduct { computes: true, ..Conduct::READS },
+    conduct: Conduct::READS,
+    computing: Computing::ByPieces,
     description: "Says who can see a patient's record: what of it, by which Consent or rule, and until when.",
     definition: None,
     parameters: &[],

@@ -41,7 +41,30 @@ pub(crate) fn within_condition_budget<'t, T>(
     session: &mut Session<'_, 't>,
     work: impl FnOnce(&mut Session<'_, 't>) -> Result<T, ApiError>,
 ) -> Result<T, ApiError> {
-    session.transaction.begin_condition();
+    within_budget(session, Transaction::begin_condition, work)
+}
+
+/// The same of an operation, of which everything counts.
+///
+/// # Errors
+/// As [`within_condition_budget`].
+pub(crate) fn within_operation_budget<'t, T>(
+    session: &mut Session<'_, 't>,
+    work: impl FnOnce(&mut Session<'_, 't>) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    within_budget(session, Transaction::begin_operation, work)
+}
+
+fn within_budget<'t, T>(
+    session: &mut Session<'_, 't>,
+    begin: fn(&mut Transaction<'t>),
+    work: impl FnOnce(&mut Session<'_, 't>) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    if session.transaction.left_to_compute().is_some() {
+        // It is a part of what counts already.
+        return work(session);
+    }
+    begin(session.transaction);
     let done = work(session);
     match (session.transaction.end_condition(), done) {
         (true, Err(_)) => Err(ApiError::CostlyCondition),

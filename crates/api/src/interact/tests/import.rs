@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use concord_fhir::json::{self, Limits, Value};
+use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_store::StoreError;
 
@@ -139,7 +140,7 @@ async fn of_patient(service: &Service, id: &'static str) -> usize {
     let found = service.store.read(move |transaction| {
         #[expect(clippy::disallowed_methods, reason = "a test")]
         let key = transaction.named_record(id).unwrap().deciding();
-        (transaction.find_in_record(key, &[ResourceType::of("Observation")]), Vec::new())
+        (transaction.find_in_record(key, &[ResourceType::of("Observation")], &Predicate::None), Vec::new())
     });
     found.await.unwrap().len()
 }

@@ -1,8 +1,10 @@
 //! Tests of interactions as a whole, on each database.
 
 mod chain;
+mod computing;
 pub(crate) mod databases;
 mod differential;
+mod ended_consents;
 mod example;
 mod failing;
 mod hidden;
@@ -14,6 +16,7 @@ mod parameter;
 mod places;
 mod plan;
 mod random_search;
+mod reached;
 mod ready;
 mod same_work;
 pub(crate) mod search;

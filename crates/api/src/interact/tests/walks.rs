@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use concord_consent::caller::Actor;
+use concord_fhir::predicate::MOST_LINKS;
 use concord_fhir::registry::ResourceType;
 use concord_store::Asker;
 use concord_store::transaction::Transaction;
@@ -35,6 +36,17 @@ fn message(id: &str, of: &str, names: impl Iterator<Item = String>) -> Value {
 /// Messages of Ann's that all name one another, one that names none, one that names that, and a goal that she denies her GP; and a
 /// message of Bob's.
 async fn arrive(service: &Arc<Service>) {
+    arrive_without_threads(service).await;
+    for names in [false, true] {
+        for own in 0..MESSAGES {
+            let others = (0..MESSAGES).filter(|other| names && *other != own).map(|other| format!("m{other}"));
+            store(service, message(&format!("m{own}"), "ann", others)).await;
+        }
+    }
+}
+
+/// The same without those that name one another.
+async fn arrive_without_threads(service: &Arc<Service>) {
     let team = |id: &str, of: &str| {
         json!({"resourceType": "CareTeam", "id": id, "status": "active", "subject": to(&format!("Patient/{of}")),
             "participant": [{"member": to("Practitioner/gp")}]})
@@ -58,12 +70,6 @@ async fn arrive(service: &Arc<Service>) {
     ];
     for one in all {
         store(service, one).await;
-    }
-    for names in [false, true] {
-        for own in 0..MESSAGES {
-            let others = (0..MESSAGES).filter(|other| names && *other != own).map(|other| format!("m{other}"));
-            store(service, message(&format!("m{own}"), "ann", others)).await;
-        }
     }
 }
 
@@ -140,6 +146,43 @@ async fn what_a_write_names_of_a_dense_thread_is_not_there() {
                 Err(ApiError::Unprocessable(_)) => assert!(!is_stored, "{names:?}"),
                 Err(other) => panic!("{names:?}: {other:?}"),
             }
+        }
+    })
+    .await;
+}
+
+/// How many older versions, and how much of them, may be gone through for what they may have shown.
+#[tokio::test]
+async fn what_more_older_versions_may_have_shown_than_are_gone_through_is_not_shown() {
+    on_each(async |service: Arc<Service>| {
+        arrive_without_threads(&service).await;
+        let large = "x".repeat(3 * 1024 * 1024);
+        for (id, versions, text, is_shown) in
+            [("few", 3, "", true), ("many", MOST_LINKS, "", false), ("large", 6, large.as_str(), false)]
+        {
+            let content = json!({"resourceType": "Binary", "id": id, "contentType": "text/plain", "data": "YQ==",
+                "securityContext": to("Patient/ann")});
+            store(&service, content).await;
+            let letter = |shown: &str, number: usize| {
+                json!({"resourceType": "DocumentReference", "id": format!("of-{id}"), "status": "current",
+                    "subject": to("Patient/ann"), "description": format!("{number}{text}"),
+                    "content": [{"attachment": {"contentType": "text/plain", "url": shown}}]})
+            };
+            store(&service, letter(&format!("Binary/{id}"), 0)).await;
+            let read = || {
+                let resource_type = ResourceType::of("Binary");
+                Command::Read { resource_type, id: id.to_owned(), unless: None }
+            };
+            carry_out(&service, professional("gp"), read()).await.unwrap();
+            for number in 0..=versions {
+                store(&service, letter("urn:none", number)).await;
+            }
+            let done = carry_out(&service, professional("gp"), read()).await;
+            match is_shown {
+                true => drop(done.unwrap_or_else(|why| panic!("{id}: {why:?}"))),
+                false => assert!(matches!(done, Err(ApiError::NotFound)), "{id}: {done:?}"),
+            }
+            carry_out(&service, patient("ann"), read()).await.unwrap();
         }
     })
     .await;

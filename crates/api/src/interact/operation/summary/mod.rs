@@ -18,7 +18,7 @@ use crate::interact::logical_id;
 use crate::interact::operation::collect::{self, ALONG, Held, Names};
 use crate::interact::operation::record;
 use crate::interact::operation::record::PATIENT;
-use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Computing, Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{instant, patient_number, read, search};
 use gather::Gathered;
@@ -30,6 +30,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type, Level::Instance],
     types: &["Patient"],
     conduct: Conduct::READS,
+    computing: Computing::InProportion,
     description: "A patient summary as a document, About Me first, of what the caller may see. On the type, the patient is the \
            caller or the one with the identifier.",
     definition: Some("http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
