@@ -1,5 +1,6 @@
 //! Many rules: what they ask of a database stays small, and what is more than can be evaluated closes one record only.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use concord_fhir::json;
@@ -8,10 +9,11 @@ use concord_fhir::registry::ResourceType;
 use crate::TOO_MUCH;
 use crate::combine::MOST_ASKED;
 use crate::decide;
-use crate::facts::{ConsentFacts, Effect, Facts, GivenBy, PatientFacts, Period};
+use crate::facts::{ConsentFacts, Effect, Facts, GivenBy, PatientFacts, Period, Target};
 use crate::purpose::Purpose;
 use crate::request::{Action, Request};
 use crate::tests::cases::{NOW, caller};
+use crate::who::who_can_see;
 
 /// One patient's Consent that lets the GP see all, with exceptions.
 fn consent(patient: &str, number: usize, rules: &[String]) -> ConsentFacts {
@@ -135,6 +137,20 @@ fn the_most_that_can_be_evaluated_is() {
     assert_eq!((patient.asks(), asked(&of_one(&patient), "Observation").2), (of_two_consents, false));
     patient.consents.push(one_more);
     assert_eq!((patient.asks(), asked(&of_one(&patient), "Observation").2), (of_two_consents + 1, true));
+}
+
+#[test]
+fn nobody_is_told_to_see_a_record_about_which_more_is_said_than_can_be_evaluated() {
+    let seen = |patient: &PatientFacts| {
+        let Ok(seen) = who_can_see(&of_one(patient), NOW, |_| Ok::<_, Infallible>(()));
+        seen.into_iter().map(|one| one.who).collect::<Vec<_>>()
+    };
+    let (mut patient, mut one_more) = as_much_as_can_be_evaluated();
+    assert_eq!(seen(&patient), ["Practitioner/gp"]);
+    // It is about somebody else: by what is about the GP alone there would not be too much.
+    one_more.root.actors.push(Target::Local("Practitioner/other".to_owned()));
+    patient.consents.push(one_more);
+    assert_eq!(seen(&patient), Vec::<String>::new());
 }
 
 /// An emergency opens a record of which more is said than can be evaluated, unless something of it is about emergencies.
