@@ -141,16 +141,27 @@ fn the_most_that_can_be_evaluated_is() {
 
 #[test]
 fn nobody_is_told_to_see_a_record_about_which_more_is_said_than_can_be_evaluated() {
+    // Who sees something, and how many steps it takes to find that out of the first.
     let seen = |patient: &PatientFacts| {
-        let Ok(seen) = who_can_see(&of_one(patient), NOW, |_| Ok::<_, Infallible>(()));
-        seen.into_iter().map(|one| one.who).collect::<Vec<_>>()
+        let mut steps = Vec::new();
+        let Ok(seen) = who_can_see(&of_one(patient), NOW, |one| {
+            steps.push(one);
+            Ok::<_, Infallible>(())
+        });
+        (seen.into_iter().map(|one| one.who).collect::<Vec<_>>(), steps.first().copied())
     };
-    let (mut patient, mut one_more) = as_much_as_can_be_evaluated();
-    assert_eq!(seen(&patient), ["Practitioner/gp"]);
+    let (mut patient, one_more) = as_much_as_can_be_evaluated();
     // It is about somebody else: by what is about the GP alone there would not be too much.
-    one_more.root.actors.push(Target::Local("Practitioner/other".to_owned()));
+    let mut of_another = one_more.clone();
+    of_another.root.actors.push(Target::Local("Practitioner/other".to_owned()));
+    // The last two ask for as much as that one.
+    patient.consents.truncate(patient.consents.len() - 2);
+    let without = seen(&patient);
+    assert_eq!(without.0, ["Practitioner/gp"]);
+    patient.consents.push(of_another);
+    assert_eq!((patient.asks(), seen(&patient)), (MOST_ASKED, without));
     patient.consents.push(one_more);
-    assert_eq!(seen(&patient), Vec::<String>::new());
+    assert_eq!(seen(&patient).0, Vec::<String>::new());
 }
 
 /// An emergency opens a record of which more is said than can be evaluated, unless something of it is about emergencies.
