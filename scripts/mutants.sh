@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Changes the access decision (crates/consent), and which labels are in effect (crates/fhir/src/label), in every small way that cargo-mutants knows, and runs the crate's tests on
-# each change. What no test notices is listed at the end: a rule that nothing holds, or a change that changes no answer.
+# Changes the access decision (crates/consent), which labels are in effect (crates/fhir/src/label), and what a predicate means
+# (crates/fhir/src/predicate), in every small way that cargo-mutants knows, and runs the crate's tests on each change. What
+# no test notices is listed at the end: a rule that nothing holds, or a change that changes no answer.
 # Takes an hour or two; arguments are for cargo-mutants, for example `--file crates/consent/src/label.rs`. The random tests
 # take most of the time of a run and find little that the others do not, so they run in a second pass, on what is left.
 set -euo pipefail
@@ -29,9 +30,10 @@ pass() {
 
 missed=0
 if [ ${#only[@]} = 0 ]; then
-    say "which labels are in effect"
-    cargo mutants -p concord-fhir --file 'crates/fhir/src/label/*.rs' -C=--lib --jobs 1 --timeout 150 \
-        --output target/mutants/labels -- -- label:: || missed=$?
+    say "which labels are in effect, and what predicates mean"
+    cargo mutants -p concord-fhir --file 'crates/fhir/src/label/*.rs' --file 'crates/fhir/src/predicate*' \
+        --file 'crates/fhir/src/predicate/*.rs' -C=--lib --jobs 1 --timeout 150 \
+        --output target/mutants/labels -- -- label:: predicate:: index::deciding:: || missed=$?
 fi
 say "the decisions that are written down, and the unit tests"
 rm -rf target/mutants/mutants.out*

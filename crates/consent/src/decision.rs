@@ -188,12 +188,7 @@ impl Decision {
         self.permit == Predicate::None
     }
 
-    /// The elements that have to be left out of this resource, each once.
-    #[must_use]
-    pub fn redacted(&self, entries: &Entries) -> Vec<&'static str> {
-        self.redacted_where(&mut |of| of.holds(entries))
-    }
-
+    /// The elements that have to be left out of a resource of which that holds, each once.
     fn redacted_where(&self, holds: &mut dyn FnMut(&Predicate) -> bool) -> Vec<&'static str> {
         let mut elements: Vec<&'static str> = Vec::new();
         for redaction in self.redactions.iter().filter(|redaction| holds(&redaction.of)) {

@@ -17,6 +17,8 @@ mod any;
 mod asks;
 mod depends;
 mod display;
+#[cfg(test)]
+mod tests;
 
 pub use depends::MOST_LINKS;
 

@@ -1,5 +1,6 @@
 //! Many rules: what they ask of a database stays small, and what is more than can be evaluated closes one record only.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use concord_fhir::json;
@@ -13,6 +14,7 @@ use crate::provision_scope::READ;
 use crate::purpose::Purpose;
 use crate::request::{Action, Request};
 use crate::tests::cases::{NOW, caller};
+use crate::who::who_can_see;
 
 /// One patient's Consent that lets the GP see all, with exceptions.
 fn consent(patient: &str, number: usize, rules: &[String]) -> ConsentFacts {
@@ -135,6 +137,32 @@ fn the_most_that_can_be_evaluated_is() {
     assert_eq!((patient.asks(NOW), asked(&of_one(&patient), "Observation").2), (of_two_consents, false));
     patient.consents.push(one_more);
     assert_eq!((patient.asks(NOW), asked(&of_one(&patient), "Observation").2), (of_two_consents + 2, true));
+}
+
+#[test]
+fn nobody_is_told_to_see_a_record_about_which_more_is_said_than_can_be_evaluated() {
+    // Who sees something, and how many steps it takes to find that out of the first.
+    let seen = |patient: &PatientFacts| {
+        let mut steps = Vec::new();
+        let Ok(seen) = who_can_see(&of_one(patient), NOW, |one| {
+            steps.push(one);
+            Ok::<_, Infallible>(())
+        });
+        (seen.into_iter().map(|one| one.who).collect::<Vec<_>>(), steps.first().copied())
+    };
+    let (mut patient, one_more) = as_much_as_can_be_evaluated();
+    // It is about somebody else: by what is about the GP alone there would not be too much.
+    let mut of_another = one_more.clone();
+    let others = ["Practitioner/other", "Practitioner/one-more"];
+    of_another.root.actors.extend(others.map(|one| Target::Local(one.to_owned())));
+    // The last two ask for as much as that one.
+    patient.consents.truncate(patient.consents.len() - 2);
+    let without = seen(&patient);
+    assert_eq!(without.0, ["Practitioner/gp"]);
+    patient.consents.push(of_another);
+    assert_eq!((patient.asks(NOW), seen(&patient)), (MOST_ASKED, without));
+    patient.consents.push(one_more);
+    assert_eq!(seen(&patient).0, Vec::<String>::new());
 }
 
 /// An emergency opens a record of which more is said than can be evaluated, unless something of it is about emergencies.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use concord_fhir::index::SEPARATOR;
 use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::instant;
@@ -97,6 +98,55 @@ fn a_denial_takes_somebody_off_the_list() {
     let deny = r#"{"type":"deny","actor":[{"reference":{"reference":"Practitioner/gp"}}]}"#;
     let all = seen(&format!("[{},{}]", team(&["Practitioner/gp", "Practitioner/nurse"]), consent("c", deny)));
     assert_eq!(names(&all), ["Practitioner/nurse"]);
+}
+
+#[test]
+fn a_denial_that_names_nobody_takes_everybody_off_the_list() {
+    let deny = r#"{"type":"deny"}"#;
+    assert_eq!(names(&seen(&format!("[{},{}]", team(&["Practitioner/gp"]), consent("c", deny)))), Vec::<&str>::new());
+}
+
+#[test]
+fn what_cannot_be_understood_takes_everybody_off_the_list_whomever_it_names() {
+    let other =
+        consent("c", &permit("Practitioner/other", "")).replace(r#""status":"active""#, r#""status":"unheard-of""#);
+    assert_eq!(names(&seen(&format!("[{},{other}]", team(&["Practitioner/gp"])))), Vec::<&str>::new());
+}
+
+#[test]
+fn a_carer_is_suspended_by_a_consent_that_permits_somebody_else() {
+    let carer = |more: &str| {
+        let suspends = consent("s", &permit("Practitioner/other", "")).replacen('{', &format!("{{{more}"), 1);
+        seen(&format!("[{CARER},{},{suspends}]", consent("c", &permit("RelatedPerson/c1", ""))))
+    };
+    assert_eq!(names(&carer("")), ["Practitioner/other", "RelatedPerson/c1"]);
+    let suspended = r#""performer":[{"reference":"RelatedPerson/c1"}],"extension":[{
+        "url":"https://fhir.nhs.uk/England/StructureDefinition/Extension-England-Consent-Status-Reason",
+        "valueCodeableConcept":{"coding":[{"code":"ROLE_SUSPENDED_PENDING_REVIEW"}]}}],"#;
+    assert_eq!(names(&carer(suspended)), ["Practitioner/other"]);
+}
+
+#[test]
+fn what_changes_for_one_is_told_of_all() {
+    let until = permit("RelatedPerson/c1", r#","period":{"end":"2026-03-31"}"#);
+    let all = seen(&format!("[{CARER},{},{}]", team(&["Practitioner/gp"]), consent("c", &until)));
+    assert_eq!(names(&all), ["Practitioner/gp", "RelatedPerson/c1"]);
+    for one in &all {
+        assert_eq!(one.until, Some(instant::range("2026-04-01").unwrap().0), "{}", one.who);
+    }
+}
+
+#[test]
+fn what_may_come_to_bear_a_label_on_its_way_is_seen_in_part() {
+    let mut facts = facts(&resources(&format!("[{}]", team(&["Practitioner/gp"]))));
+    facts.patients.truncate(1);
+    let conditions = |facts: &crate::facts::Facts| {
+        let Ok(all) = who_can_see(facts, NOW, |_| Ok::<_, Infallible>(()));
+        all.first().and_then(|one| of_type(one, "Condition").map(|(labels, in_part)| (labels.to_vec(), in_part)))
+    };
+    assert_eq!(conditions(&facts), Some((vec!["N"], false)));
+    facts.labels_on_their_way = vec![format!("MH{SEPARATOR}http://terminology.hl7.org/CodeSystem/v3-ActCode")];
+    assert_eq!(conditions(&facts), Some((vec!["N"], true)));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use crate::schema::{Shape, r4};
+use crate::schema::{Element, Shape, r4};
 
 /// A row for every element of type CodeableConcept and Coding in R4.
 const TABLE: &str = include_str!("codes.txt");
@@ -37,10 +37,9 @@ pub const CODED: [(&str, &[&str]); 20] = [
 static COUNTING: LazyLock<Vec<u128>> = LazyLock::new(|| {
     let harmless: HashSet<&str> = rows().filter(|(_, counts)| !counts).map(|(name, _)| name).collect();
     let bits = |shape: &Shape| {
-        shape.elements.iter().enumerate().fold(0, |bits, (position, element)| {
-            let counts = !harmless.contains(format!("{}.{}", shape.name, element.name).as_str());
-            bits | u128::from(counts) << position
-        })
+        let counts = |element: &Element| !harmless.contains(format!("{}.{}", shape.name, element.name).as_str());
+        let counting = shape.elements.iter().enumerate().filter(|(_, element)| counts(element));
+        counting.map(|(position, _)| 1 << position).sum()
     };
     r4().shapes.iter().map(bits).collect()
 });

@@ -376,6 +376,9 @@ mod tests {
             ("Encounter", "diagnosis.rank:integer"),
             ("Encounter", "extension.valueString:string"),
             ("Observation", "contained:Resource"),
+            ("CarePlan", "instantiatesUri:uri"),
+            // A part of it cannot be without a name.
+            ("ImplementationGuide", "definition.parameter.code:code"),
         ] {
             assert!(goes(of, path), "{path}");
         }
@@ -408,6 +411,10 @@ mod tests {
                     true => choice(&element.name, &of_type.name),
                     false => element.name.to_string(),
                 };
+                if matches!(of_type.name.as_ref(), "Attachment" | "canonical") {
+                    let may_be = Says::of(&shape.name, &name) != Says::Nothing;
+                    assert_eq!(names(shape, element, of_type), may_be, "{}.{name}", shape.name);
+                }
                 for target in ["Condition", "Encounter", "Binary", "Media", "Patient", "Device"] {
                     let address = Value::string(format!("{target}/it"));
                     let (value, says) = match of_type.name.as_ref() {

@@ -142,19 +142,8 @@ impl Gathered {
                 None => {}
             }
         }
-        for (without, mut group) in self.groups {
-            let met = match group.pop() {
-                Some(only) if group.is_empty() => only,
-                Some(last) if without.is_empty() => {
-                    group.push(last);
-                    each_once(group)
-                }
-                Some(last) => {
-                    group.push(last);
-                    Predicate::any(group)
-                }
-                None => continue,
-            };
+        for (without, group) in self.groups {
+            let met = if without.is_empty() { each_once(group) } else { Predicate::any(group) };
             any.push(without.into_iter().fold(met, Predicate::and));
         }
         any.extend(self.others);
@@ -243,6 +232,16 @@ impl Keys {
 mod tests {
     use super::*;
 
+    /// The disjunction of these and of so much nothing that they are gathered.
+    fn gathered(mut parts: Vec<Predicate>) -> Predicate {
+        parts.extend(vec![Predicate::None; FEW + 1]);
+        Predicate::any(parts)
+    }
+
+    fn patient(id: &str) -> Predicate {
+        Predicate::PatientCompartment(id.to_owned())
+    }
+
     fn code(parameter: &str, key: &str) -> Predicate {
         Predicate::Entry(ParameterId::of(parameter), Test::Is(key.to_owned()))
     }
@@ -269,5 +268,83 @@ mod tests {
         let keys = (0..20).map(|number| number.to_string()).collect();
         let codes = Predicate::Entry(ParameterId::of("Observation.code"), Test::Either([Test::OneOf(keys)].into()));
         assert_eq!(Predicate::any((0..20).map(each).collect()), codes.and(left_out));
+    }
+
+    #[test]
+    fn of_one_kind_each_is_there_once() {
+        let ids = |ids: &[&str]| Predicate::Id(ids.iter().map(|id| (*id).to_owned()).collect());
+        let types = |names: &[&str]| Predicate::Type(names.iter().map(|name| ResourceType::of(name)).collect());
+        assert_eq!(gathered(vec![]), Predicate::None);
+        assert_eq!(gathered(vec![ids(&["a"]), Predicate::All]), Predicate::All);
+        assert_eq!(gathered(vec![ids(&["a", "b"]), ids(&["b", "c"])]), ids(&["a", "b", "c"]));
+        let several = vec![types(&["Goal"]), types(&["Goal", "Task"]), types(&["Task"])];
+        assert_eq!(gathered(several), types(&["Goal", "Task"]));
+        assert_eq!(gathered(vec![patient("p"), patient("p")]), patient("p"));
+        let of_all = vec![patient("p"), ids(&["a"]), types(&["Goal"]), patient("q")];
+        let found = Predicate::Or(vec![types(&["Goal"]), ids(&["a"]), patient("p"), patient("q")]);
+        assert_eq!(gathered(of_all), found);
+    }
+
+    #[test]
+    fn tests_of_one_parameter_are_one_and_those_that_are_alike_stand_together() {
+        let [a, b] = ["Observation.code", "Condition.code"].map(|name| {
+            let parameter = ParameterId::of(name);
+            move |test: &Test| Predicate::Entry(parameter, test.clone())
+        });
+        let (one, two) = (Test::Is("1".to_owned()), Test::Is("2".to_owned()));
+        let starts = Test::Starts("1".to_owned());
+        let both = Test::OneOf(vec!["1".to_owned(), "2".to_owned()]);
+        assert_eq!(gathered(vec![a(&one), a(&one)]), a(&one));
+        assert_eq!(gathered(vec![a(&starts), a(&starts)]), a(&starts));
+        assert_eq!(gathered(vec![a(&one), a(&Test::Present)]), a(&Test::Present));
+        assert_eq!(gathered(vec![a(&one), a(&both)]), a(&Test::Either([both.clone()].into())));
+        assert_eq!(gathered(vec![a(&starts), a(&one)]), a(&Test::Either([one.clone(), starts].into())));
+        assert_eq!(gathered(vec![a(&one), b(&one)]), Predicate::Or(vec![a(&one), b(&one)]));
+        assert_eq!(gathered(vec![a(&one), b(&two)]), Predicate::Or(vec![a(&one), b(&two)]));
+        let grouped = vec![Predicate::Or(vec![a(&one), b(&one)]), patient("p")];
+        assert_eq!(gathered(vec![a(&one), patient("p"), b(&one)]), Predicate::Or(grouped));
+    }
+
+    #[test]
+    fn conjunctions_are_there_once_with_what_they_leave_out() {
+        let both = |one: &str, other: &str| patient(one).and(patient(other));
+        let but = |of: Predicate, one: &str| of.and(patient(one).negate());
+        assert_eq!(gathered(vec![both("a", "b"), both("a", "b")]), both("a", "b"));
+        let two = Predicate::Or(vec![both("a", "b"), both("a", "c")]);
+        assert_eq!(gathered(vec![both("a", "b"), both("a", "c"), both("a", "b")]), two);
+        let many: Vec<Predicate> = (0..FEW + 2).map(|number| both("a", &number.to_string())).collect();
+        assert_eq!(gathered(many.clone()), Predicate::Or(many));
+        assert_eq!(gathered(vec![but(patient("a"), "x")]), but(patient("a"), "x"));
+        let left_out = but(Predicate::Or(vec![patient("a"), patient("b")]), "x");
+        assert_eq!(gathered(vec![but(patient("a"), "x"), but(patient("b"), "x")]), left_out);
+        let nothing_else = patient("y").negate().and(patient("x").negate());
+        let with_more = Predicate::And(vec![patient("a"), patient("y").negate(), patient("x").negate()]);
+        assert_eq!(gathered(vec![nothing_else.clone(), with_more]), nothing_else);
+    }
+
+    #[test]
+    fn every_leaf_weighs_and_every_look_elsewhere() {
+        let tests = || [Test::Starts("1".to_owned()), Test::Ends("2".to_owned())];
+        let entry = |test: Test| Predicate::Entry(ParameterId::of("Observation.code"), test);
+        let listed = [Test::Is("1".to_owned()), Test::OneOf(vec!["2".to_owned()])];
+        let both = Predicate::Or(vec![patient("a"), patient("b")]);
+        let observation = ResourceType::of("Observation");
+        let (parameter, then) = (ParameterId::of("Observation.subject"), Box::new(both.clone()));
+        for (predicate, weight) in [
+            (patient("a"), 1),
+            (both.clone().negate(), 2),
+            (both.clone().negate().and(patient("c")), 3),
+            (Predicate::Chain { parameter, types: vec![observation], then: then.clone() }, 3),
+            (Predicate::DependsOn { through: [observation].into(), then: then.clone() }, 3),
+            (Predicate::ReverseChain { target: observation, resource_type: observation, parameter, by: then }, 3),
+            (entry(Test::Present), 1),
+            (entry(Test::Every(tests().into())), 2),
+            (entry(Test::Every(Vec::new())), 1),
+            (entry(Test::Not(Box::new(Test::Every(tests().into())))), 2),
+            (entry(Test::Either(listed.clone().into())), 1),
+            (entry(Test::Either(tests().into_iter().chain(listed).collect())), 3),
+        ] {
+            assert_eq!(predicate.weight(), weight, "{predicate:?}");
+        }
     }
 }

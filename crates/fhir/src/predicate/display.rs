@@ -147,5 +147,13 @@ mod tests {
         );
         let many = Predicate::Id((0..30).map(|number| number.to_string()).collect());
         assert!(many.to_string().ends_with("or 19 or one of 10 more"));
+        let all = Predicate::Id((0..20).map(|number| number.to_string()).collect());
+        assert!(all.to_string().ends_with("or 18 or 19"), "{all}");
+        let parameter = ParameterId::of("Observation.value-quantity");
+        let range = Test::Every(vec![Test::Low(Comparison::AtLeast, 5.0), Test::High(Comparison::Less, 7.5)]);
+        let told = Predicate::Entry(parameter, range).to_string();
+        assert_eq!(told, "Observation.value-quantity: (low >= 5 and high < 7.5)");
+        let odd = Predicate::Entry(parameter, Test::Has("a\u{1e}b".to_owned())).to_string();
+        assert_eq!(odd, "Observation.value-quantity: has `a$b` in it");
     }
 }
