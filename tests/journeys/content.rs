@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 on_both! {
     content_goes_in_and_out_as_it_is, a_resource_is_content_only_where_it_is_no_binary, parts_of_content,
+    content_whose_last_bits_stand_for_nothing,
     a_patient_keeps_her_own_content, attachments_lead_somewhere, what_patients_write,
     what_systems_hand_in_may_come_before_its_content
 }
@@ -113,6 +114,28 @@ async fn parts_of_content(concord: &Concord) {
     }
     let changed = system.get(&place).header("accept", "*/*").header("range", "bytes=0-1").header("if-range", "W/\"1\"");
     assert_eq!(changed.await.expect(200).text(), "0123456789");
+    // HEAD tells the length that GET has, or none: what is packed is no longer as long.
+    for (encoding, length) in [("identity", "10"), ("gzip", ""), ("deflate, br", ""), ("gzip;q=0", "")] {
+        let told = system.head(&place).header("accept", "*/*").header("accept-encoding", encoding).await.expect(200);
+        assert_eq!((told.header("content-length"), told.header("content-encoding")), (length, ""), "{encoding}");
+        assert_eq!(told.header("content-type"), "text/plain");
+    }
+    assert_eq!(system.head(&place).header("accept", "*/*").await.expect(200).header("content-length"), "10");
+}
+
+/// The last letter of base64 may have bits that stand for nothing, whichever they are.
+async fn content_whose_last_bits_stand_for_nothing(concord: &Concord) {
+    let system = concord.system();
+    for (data, bytes) in [("QR==", &b"A"[..]), ("QUJ=", b"AB"), ("QUJDRW==", b"ABCD")] {
+        let binary = json!({"resourceType": "Binary", "contentType": "text/plain", "data": data});
+        let stored = system.post("Binary", &binary).await.expect(201).json();
+        let place = format!("Binary/{}", text(&stored, "/id"));
+        assert_eq!(system.get(&place).header("accept", "*/*").await.expect(200).body, bytes, "{data}");
+        let last = system.get(&place).header("accept", "*/*").header("range", "bytes=-1").await.expect(206);
+        assert_eq!(last.body, bytes[bytes.len() - 1..], "{data}");
+        let told = system.head(&place).header("accept", "*/*").await.expect(200);
+        assert_eq!(told.header("content-length"), bytes.len().to_string(), "{data}");
+    }
 }
 
 /// In her own record and in no other.

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::result::Error::DatabaseError;
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 
 use crate::address::{DatabaseUrl, Durability};
@@ -15,27 +16,81 @@ use crate::memory;
 use crate::migrate::is_ours;
 use crate::private_file;
 use crate::statement::Sql;
+use crate::{Clock, Observer, Options, Store, missing_migrations, sqlite};
 
 /// Writes a copy to a file that is not there yet; how many bytes it has. Whoever reads and writes meanwhile goes on: it
-/// is a single read of one snapshot. What is at `to` in the end has been read again and is on the disk.
+/// is a single read of one snapshot, and of what was answered beside the writer before that, which its log has too. What is at `to`
+/// in the end has been read again and is on the disk. The clock is for a log that takes something in.
 ///
 /// # Errors
 /// One line, for a database that is not embedded, a file that is there, a disk that is full, a copy that cannot be read.
-pub fn backup(address: &DatabaseUrl, to: &Path) -> Result<u64, String> {
+pub fn backup(address: &DatabaseUrl, to: &Path, clock: impl Clock + 'static) -> Result<u64, String> {
     let from = embedded(address)?;
     if !from.exists() {
         return Err(format!("database_url: {} is not there", from.display()));
     }
     refuse_existing(to)?;
     let part = beside(to, ".part");
-    let _left = fs::remove_file(&part);
+    remove_all(&part);
     private_file::keep(&part)?;
-    let done = write_copy(address, &part).and_then(|()| check(&part)).and_then(|()| put(&part, to));
-    if done.is_err() {
-        let _left = fs::remove_file(&part);
-    }
+    // What is there when this begins is copied first: the log may take it in meanwhile, and then the copy of that has it.
+    let copied = copy_aside(from, &part).and_then(|has_some| write_copy(address, &part).map(|()| has_some));
+    let whole = copied.and_then(|has_some| if has_some { take_in(&part, clock) } else { Ok(()) });
+    let done = whole.and_then(|()| check(&part)).and_then(|()| put(&part, to));
+    remove_all(&part);
     done?;
     fs::metadata(to).map(|found| found.len()).map_err(|error| named(to, &error))
+}
+
+/// Removes a copy that was not finished, or what was kept beside it.
+fn remove_all(part: &Path) {
+    for ending in ENDINGS {
+        let _none = fs::remove_file(beside(part, ending));
+    }
+}
+
+/// Copies what has been answered beside the writer and is not in the log yet; whether there is anything.
+fn copy_aside(database: &Path, part: &Path) -> Result<bool, String> {
+    let file = beside(database, sqlite::ASIDE);
+    if !file.exists() {
+        return Ok(false);
+    }
+    let (from, to) = (DatabaseUrl::Sqlite(file.clone()), beside(part, sqlite::ASIDE));
+    private_file::keep(&to)?;
+    write_copy(&from, &to)?;
+    let mut copy = Connection::open(&DatabaseUrl::Sqlite(to.clone()), Durability::Process)
+        .map_err(|error| format!("{}: {}", to.display(), in_one_line(&error)))?;
+    let some = copy.rows::<(BigInt,), (i64,)>(Sql::new("SELECT pk FROM audit LIMIT 1"));
+    some.map(|rows| !rows.is_empty()).map_err(|error| format!("{}: {}", file.display(), in_one_line(&error)))
+}
+
+/// Has the log of a copy take in what is kept beside it, as the server does when it starts.
+fn take_in(part: &Path, clock: impl Clock + 'static) -> Result<(), String> {
+    let address = DatabaseUrl::Sqlite(part.to_owned());
+    if !missing_migrations(&address)?.is_empty() {
+        return Err("reads that were answered beside a long write are not in the log yet, which is of an older release: stop the server \
+                    of that release first"
+            .to_owned());
+    }
+    let options = Options {
+        address,
+        durability: Durability::Process,
+        connections: 1,
+        query_timeout: Duration::from_secs(60),
+        label_steps: 0,
+    };
+    // It takes in all that there is before it ends.
+    drop(Store::open(&options, clock, Unobserved)?);
+    Ok(())
+}
+
+/// Nobody counts what happens in a copy.
+struct Unobserved;
+
+impl Observer for Unobserved {
+    fn audit_records(&self, _count: u64) {}
+    fn database_error(&self) {}
+    fn waited(&self, _how_long: Duration) {}
 }
 
 fn write_copy(address: &DatabaseUrl, part: &Path) -> Result<(), String> {

@@ -25,6 +25,9 @@ use aside::Aside;
 use queue::Queue;
 use readers::Readers;
 
+/// The ending of the name of the file beside a database.
+pub(crate) use aside::ENDING as ASIDE;
+
 /// How many jobs may share a commit.
 const SHARED_COMMIT: usize = 512;
 

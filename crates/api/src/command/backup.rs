@@ -51,7 +51,7 @@ fn shown(text: String) -> indicatif::ProgressBar {
 /// As [`concord_store::backup`].
 pub fn backup(args: &BackupArgs, config: &Config, out: &mut impl Write) -> Result<(), String> {
     let bar = shown(format!("copying to {}", args.to.display()));
-    let bytes = concord_store::backup(&config.database_url, &args.to)?;
+    let bytes = concord_store::backup(&config.database_url, &args.to, Clock::System)?;
     bar.finish_and_clear();
     let told = writeln!(out, "{}: {bytes} bytes, read again and found whole", args.to.display());
     told.map_err(|error| format!("standard output: {error}"))

@@ -104,7 +104,7 @@ async fn fill(seed: Option<&Path>, config: &Config, clock: Clock, filling: &Path
         }
     }
     // As it is at one moment, whatever is still to be closed.
-    concord_store::backup(&database, full)?;
+    concord_store::backup(&database, full, Clock::System)?;
     concord_store::remove(filling);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, MessageBody};
+use actix_web::body::{self, BodySize, MessageBody};
 use actix_web::http::header::{self, ContentEncoding, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
@@ -127,8 +127,17 @@ pub(super) struct Wanted {
     accept: String,
     /// Which part of it, if not all.
     range: Option<String>,
-    /// Only what is to be said of it.
-    is_head: bool,
+    /// Only what is to be said of it, if that is all.
+    head: Option<Head>,
+}
+
+/// What is said of content that is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Head {
+    /// How long it is.
+    Length,
+    /// Not that: it would be packed, and is no longer as long.
+    NoLength,
 }
 
 impl Wanted {
@@ -137,7 +146,9 @@ impl Wanted {
         let headers = request.headers();
         let may_be_part = request.method() == Method::GET && !headers.contains_key(header::IF_RANGE);
         let range = headers.get(header::RANGE).filter(|_| may_be_part).and_then(|value| value.to_str().ok());
-        Wanted { accept: accept.to_owned(), range: range.map(str::to_owned), is_head: request.method() == Method::HEAD }
+        let is_packed = headers.get(header::ACCEPT_ENCODING).is_some_and(|value| value != "identity");
+        let head = (request.method() == Method::HEAD).then_some(if is_packed { Head::NoLength } else { Head::Length });
+        Wanted { accept: accept.to_owned(), range: range.map(str::to_owned), head }
     }
 }
 
@@ -150,7 +161,7 @@ pub(super) struct Content {
     part: Part,
     /// Those of the part.
     bytes: Vec<u8>,
-    is_head: bool,
+    head: Option<Head>,
 }
 
 /// The content of a resource that goes out as it is; none if it goes out as a resource.
@@ -176,13 +187,13 @@ pub(super) fn native(wanted: &Wanted, version: &Version) -> Result<Option<Conten
     let length = decoded_length(&data);
     let part = wanted.range.as_deref().map_or(Part::All, |text| part(text, length));
     let wanted_of_it = match part {
-        _ if wanted.is_head => Some(Vec::new()),
+        _ if wanted.head.is_some() => Some(Vec::new()),
         Part::All => base64_bytes(&data),
         Part::Of(start, end) => bytes_between(&data, start, end),
         Part::Beyond => Some(Vec::new()),
     };
     let bytes = wanted_of_it.ok_or_else(|| ApiError::Internal("a stored body cannot be read".to_owned()))?;
-    Ok(Some(Content { media, length, part, bytes, is_head: wanted.is_head }))
+    Ok(Some(Content { media, length, part, bytes, head: wanted.head }))
 }
 
 /// How many bytes base64 with padding stands for.
@@ -203,7 +214,7 @@ fn bytes_between(data: &str, start: usize, end: usize) -> Option<Vec<u8>> {
 
 /// The response with content, or with the part of it that is asked for (RFC 9110, section 14).
 pub(super) fn response(mut builder: HttpResponseBuilder, content: Content) -> HttpResponse {
-    let Content { media, length, part, bytes, is_head } = content;
+    let Content { media, length, part, bytes, head } = content;
     // It is whatever somebody has stored: nothing in it is to be run.
     builder.insert_header((header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"));
     builder.insert_header((header::CONTENT_TYPE, media));
@@ -222,9 +233,10 @@ pub(super) fn response(mut builder: HttpResponseBuilder, content: Content) -> Ht
             builder.insert_header((header::CONTENT_RANGE, format!("bytes */{length}")));
         }
     }
-    match is_head {
-        true => builder.body(Unsent(u64::try_from(length).unwrap_or(u64::MAX))),
-        false => builder.body(bytes),
+    match head {
+        Some(Head::Length) => builder.body(Unsent(u64::try_from(length).unwrap_or(u64::MAX))),
+        Some(Head::NoLength) => builder.body(body::None::new()),
+        None => builder.body(bytes),
     }
 }
 

@@ -171,10 +171,15 @@ pub(crate) fn instant(ms: i64) -> String {
     chrono::DateTime::from_timestamp_millis(ms).map(|time| clock::written(time, 3)).unwrap_or_default()
 }
 
-/// The bytes of base64 with padding; none for what is not base64.
+/// The bytes of base64 with padding; none for what is not base64. The bits of the last letter that stand for nothing may be any, as the
+/// check of resources has it (RFC 4648, section 3.5, leaves that open).
 pub(crate) fn base64_bytes(text: &str) -> Option<Vec<u8>> {
     use base64::Engine;
-    base64::engine::general_purpose::STANDARD.decode(text).ok()
+    use base64::alphabet::STANDARD;
+    use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+    const ENGINE: GeneralPurpose =
+        GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+    ENGINE.decode(text).ok()
 }
 
 /// Base64 with padding (RFC 4648, section 4).

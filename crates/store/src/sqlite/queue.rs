@@ -318,6 +318,8 @@ impl Queue {
     pub(super) fn beside_ends(&self, beside: Beside) {
         let mut state = self.state();
         let now = Instant::now();
+        // Nor is it tried again at once.
+        state.at_long_writes = false;
         beside.jobs.into_iter().for_each(|job| state.waiting.add(job.asker(), now, job));
         // Whoever has been done before is before whoever has been since.
         let since = std::mem::replace(&mut state.done, beside.done);
@@ -401,6 +403,24 @@ mod tests {
         let beside = std::thread::spawn(move || own.next_beside().map(|beside| beside.jobs.len()));
         assert!(queue.add(append()));
         assert_eq!(beside.join().unwrap(), Some(1));
+    }
+
+    #[test]
+    fn what_cannot_be_done_beside_long_writes_is_not_tried_again_at_once() {
+        let queue = Queue::holding(Duration::from_secs(3_600));
+        let asker = Asker::of(1);
+        queue.took(asker, Duration::from_secs(1));
+        queue.add(append());
+        queue.next().unwrap();
+        queue.is_done(Vec::new(), Box::new(|_| {}));
+        queue.writes_begin(std::iter::once(asker));
+        queue.add(append());
+        let beside = queue.next_beside().unwrap();
+        assert_eq!(beside.jobs.len(), 1);
+        queue.beside_ends(beside);
+        let state = queue.state();
+        assert!(state.has_done());
+        assert!(state.due(queue.held).unwrap() > Instant::now() + Duration::from_secs(600));
     }
 
     #[test]

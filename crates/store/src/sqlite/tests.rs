@@ -6,12 +6,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Waker};
 
 use concord_fhir::registry::ResourceType;
+use diesel::sql_types::Text;
 use tokio::sync::oneshot;
 
 use super::*;
 use crate::address::DatabaseUrl;
 use crate::snapshot::Snapshots;
-use crate::testing::Scratch;
+use crate::statement::Sql;
+use crate::testing::{NOW, Scratch, Standing};
 
 /// Who has had a turn.
 type Taken = Arc<Mutex<Vec<&'static str>>>;
@@ -177,6 +179,32 @@ async fn who_reads_does_not_wait_for_a_write_that_holds_the_writer() {
     assert_eq!(told.len(), 4, "{told:?}");
     told.sort_unstable();
     assert_eq!(told, ["early", "late", "search", "write"]);
+}
+
+#[tokio::test]
+async fn a_copy_has_in_its_log_what_was_answered_before_it_was_begun() {
+    let [scratch, _] = Scratch::both();
+    let DatabaseUrl::Sqlite(path) = &scratch.address else { panic!("no file") };
+    let (store, copy) = (scratch.store(), path.with_extension("copy"));
+    let goal = ResourceType::of("Goal");
+    let (go, goes) = channel();
+    let mut held = pin!(store.write(holds(goes)));
+    asked(held.as_mut());
+    store.read_head(Asker::SERVER, goal, "a", |_| (Ok::<_, StoreError>(()), vec![entry("reads")])).await.unwrap();
+    crate::backup(&scratch.address, &copy, Standing(NOW)).unwrap();
+    go.send(()).unwrap();
+    held.await.unwrap();
+    let kept: Vec<_> = std::fs::read_dir(path.parent().unwrap())
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains("copy"))
+        .collect();
+    assert_eq!(kept, ["concord.copy"], "and nothing is left beside it");
+    let address = DatabaseUrl::Sqlite(copy);
+    let mut opened = Connection::open(&address, crate::Durability::Full).unwrap();
+    let found = opened.rows::<(Text,), (String,)>(Sql::new("SELECT agent FROM audit")).unwrap();
+    assert_eq!(found, [("reads".to_owned(),)]);
+    assert_eq!(logged(&store).await.len(), 2);
 }
 
 #[tokio::test]
