@@ -230,6 +230,15 @@ impl Transaction<'_> {
         if is_over || left.time.is_zero() || left.steps <= steps { Err(StoreError::too_costly()) } else { Ok(()) }
     }
 
+    /// Counts that an operation goes through what it has read by its name, where that holds up the only writer. Whoever only reads it
+    /// is bounded by what an answer may have.
+    ///
+    /// # Errors
+    /// As [`Transaction::compute`].
+    pub fn go_through(&mut self, bytes: usize) -> Result<(), StoreError> {
+        if self.left_to_callers.in_operation { self.compute_over(bytes) } else { Ok(()) }
+    }
+
     /// Counts that each element of something is looked at that has so many bytes, where that holds up the only writer.
     ///
     /// # Errors

@@ -136,7 +136,11 @@ pub(crate) async fn transaction(
         person::require_acting(service, &call).await?;
     }
     let kinds = all.iter().map(|entry| entry.command.transaction_kind());
-    let kind = kinds.reduce(TransactionKind::and).unwrap_or(TransactionKind::Records);
+    let kind = match kinds.reduce(TransactionKind::and) {
+        // It may be large, which nobody else waits for.
+        Some(TransactionKind::Head(..)) | None => TransactionKind::Records,
+        Some(kind) => kind,
+    };
     within(service.settings.time.transaction, kind == TransactionKind::Change, all_or_nothing(service, call, all, kind))
         .await
 }
@@ -154,7 +158,7 @@ async fn all_or_nothing(
     }
     let mut foreseen = Arc::new(HashMap::new());
     let extent = match all.as_slice() {
-        [only] => only.command.extent(&call),
+        [only] if !only.command.reads_one() => only.command.extent(&call),
         _ => Extent::Much,
     };
     let all = Arc::new(all);

@@ -98,6 +98,11 @@ impl TransactionKind {
 const LARGE: usize = 128 * 1024;
 
 impl Command {
+    /// Whether it reads one resource by its name, which may be large.
+    pub(crate) fn reads_one(&self) -> bool {
+        matches!(self, Command::Read { .. } | Command::Vread { .. })
+    }
+
     /// The start of its audit entry.
     pub(crate) fn audit(&self, call: &Call) -> AuditEntry {
         let begin = |interaction, resource_type| AuditEntry::begin(call, interaction, resource_type);
