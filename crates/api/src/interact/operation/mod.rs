@@ -102,6 +102,8 @@ pub(crate) struct Conduct {
 pub(crate) enum Computing {
     /// As much as goes in, is read, decided about and answered, which counts for every operation where it is carried out.
     InProportion,
+    /// As much as all Consents of a record say, which it gathers before it counts what it computes: it begins where no request waits.
+    OverConsents,
     /// More than that, over what the database takes little to find: it counts each piece of it as it goes, or what it looks in does
     /// (code lists, checks by profiles).
     ByPieces,
@@ -243,7 +245,7 @@ impl Operation {
 
     /// Whether it may compute for long, however little the database takes.
     pub(crate) fn computes(&self) -> bool {
-        self.computing == Computing::ByPieces
+        self.computing != Computing::InProportion
     }
 
     /// Whether it is called on a type or its resources.

@@ -36,7 +36,7 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Instance],
     types: &["Patient"],
     conduct: Conduct::READS,
-    computing: Computing::ByPieces,
+    computing: Computing::OverConsents,
     description: "Says who can see a patient's record: what of it, by which Consent or rule, and until when.",
     definition: None,
     parameters: &[],
