@@ -20,6 +20,8 @@ mod backlog;
 mod content;
 mod grow;
 mod links;
+#[cfg(test)]
+mod tests;
 mod together;
 
 pub use backlog::{BacklogStep, MayLeave};
