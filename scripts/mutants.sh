@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Changes the access decision (crates/consent), which labels are in effect (crates/fhir/src/label), and what a predicate means
+# Changes the access decision (crates/consent), which labels are in effect (crates/fhir/src/label, and where they are stored,
+# crates/store/src/transaction/effective_label), and what a predicate means
 # (crates/fhir/src/predicate), in every small way that cargo-mutants knows, and runs the crate's tests on each change. What
 # no test notices is listed at the end: a rule that nothing holds, or a change that changes no answer.
 # Takes an hour or two; arguments are for cargo-mutants, for example `--file crates/consent/src/label.rs`. The random tests
@@ -34,6 +35,10 @@ if [ ${#only[@]} = 0 ]; then
     cargo mutants -p concord-fhir --file 'crates/fhir/src/label/*.rs' --file 'crates/fhir/src/predicate*' \
         --file 'crates/fhir/src/predicate/*.rs' -C=--lib --jobs 1 --timeout 150 \
         --output target/mutants/labels -- -- label:: predicate:: index::deciding:: || missed=$?
+    say "which labels are stored as being in effect, on both databases"
+    scripts/with-postgres.sh cargo mutants -p concord-store --file 'crates/store/src/transaction/effective_label/*.rs' \
+        --exclude 'crates/store/src/transaction/effective_label/tests/*.rs' -C=--lib --jobs 1 --timeout 150 \
+        --output target/mutants/stored -- -- effective_label || missed=$?
 fi
 say "the decisions that are written down, and the unit tests"
 rm -rf target/mutants/mutants.out*
