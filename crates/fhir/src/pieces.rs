@@ -71,8 +71,13 @@ mod tests {
 
     #[test]
     fn nobody_is_called_who_has_not_asked() {
-        DONE.set(0);
-        did(PIECE * 2);
-        assert_eq!(DONE.get(), 0);
+        let calls = CALLS.get();
+        did(PIECE - 1);
+        assert_eq!((DONE.get(), CALLS.get()), (0, calls), "nor is anything counted for them");
+        after_each(|| CALLS.set(CALLS.get() + 1));
+        did(PIECE - 1);
+        assert_eq!((DONE.get(), CALLS.get()), (PIECE - 1, calls));
+        did(1);
+        assert_eq!((DONE.get(), CALLS.get()), (0, calls + 1));
     }
 }

@@ -92,7 +92,8 @@ enum About {
 }
 
 /// Names the versions that something is about. What is said about something while it is kept from the patient stays kept
-/// from her when that is released: it has the labels that do so as its own. What she says herself is about what she may read. What the version before is about too stays as it was.
+/// from her when that is released: it has the labels that do so as its own. What she says herself is about what she may read. What
+/// the version before is about too stays as it was.
 ///
 /// # Errors
 /// [`ApiError::NotFound`] when it is about something that is not there or that the writer cannot read, which are alike; a
