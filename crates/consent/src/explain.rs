@@ -28,7 +28,7 @@ fn issue(reason: &Reason) -> Issue {
         Layer::Authorship => IssueCode::BusinessRule,
         _ => IssueCode::Forbidden,
     };
-    Issue::plain(code, reason.text.clone())
+    Issue { rule: Some(reason.rule), ..Issue::plain(code, reason.text.clone()) }
 }
 
 /// The notice that goes with whatever a caller of lesser rights sees. It depends on who asks and not on what was found,

@@ -123,21 +123,33 @@ pub struct Issue {
     pub text: String,
     /// The place, as a simple FHIRPath (`Observation.component[1].code`), where one is known.
     pub expression: Option<String>,
+    /// The rule of access that it is about, by which the log names it.
+    pub rule: Option<&'static str>,
 }
 
 impl Issue {
     /// An error with a place.
     pub fn error(code: IssueCode, expression: impl Into<String>, text: impl Into<String>) -> Issue {
-        Issue { severity: Severity::Error, code, text: text.into(), expression: Some(expression.into()) }
+        Issue { severity: Severity::Error, code, text: text.into(), expression: Some(expression.into()), rule: None }
     }
 
     /// An error without a place.
     pub fn plain(code: IssueCode, text: impl Into<String>) -> Issue {
-        Issue { severity: Severity::Error, code, text: text.into(), expression: None }
+        Issue { severity: Severity::Error, code, text: text.into(), expression: None, rule: None }
+    }
+
+    /// A remark with a place.
+    pub fn remark_at(
+        severity: Severity,
+        code: IssueCode,
+        expression: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Issue {
+        Issue { severity, ..Issue::error(code, expression, text) }
     }
 
     /// A remark without a place.
     pub fn remark(severity: Severity, code: IssueCode, text: impl Into<String>) -> Issue {
-        Issue { severity, code, text: text.into(), expression: None }
+        Issue { severity, code, text: text.into(), expression: None, rule: None }
     }
 }

@@ -30,8 +30,9 @@ thread_local! {
     /// Since when this thread has been at work, if it is one that lets others come between.
     static AT_WORK: Cell<Option<Instant>> = const { Cell::new(None) };
     static AT_ONCE: Cell<Duration> = const { Cell::new(Duration::ZERO) };
-    /// Whether whoever waits for what this thread does has gone away.
-    static GONE: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
+    /// What is raised when nobody wants any more what this thread does: whoever waits for it has gone away, or its place is wanted
+    /// back.
+    static UNWANTED: RefCell<Vec<Arc<AtomicBool>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Says when it is dropped that nobody waits any more.
@@ -45,16 +46,23 @@ impl Drop for Waiting {
 
 /// Does work that may ask on its way whether somebody still waits for it, which `gone` says.
 pub(crate) fn asking_who_waits<T>(gone: Arc<AtomicBool>, work: impl FnOnce() -> T) -> T {
-    let before = GONE.replace(Some(gone));
-    let done = work();
-    GONE.set(before);
-    done
+    /// Ends it, whether the work ends or panics.
+    struct Until;
+    impl Drop for Until {
+        fn drop(&mut self) {
+            UNWANTED.with_borrow_mut(|unwanted| drop(unwanted.pop()));
+        }
+    }
+    UNWANTED.with_borrow_mut(|unwanted| unwanted.push(gone));
+    let _until_then = Until;
+    work()
 }
 
 /// Whether somebody waits for what this thread does, as far as it knows.
 pub(crate) fn is_waited_for() -> bool {
     // A thread that is ending does nothing that takes long.
-    GONE.try_with(|gone| gone.borrow().as_ref().is_none_or(|gone| !gone.load(Ordering::Relaxed))).unwrap_or(true)
+    let is_unwanted = UNWANTED.try_with(|unwanted| unwanted.borrow().iter().any(|one| one.load(Ordering::Relaxed)));
+    !is_unwanted.unwrap_or(false)
 }
 
 /// Work that was begun and did not come to an end.
@@ -62,17 +70,23 @@ pub(crate) fn is_waited_for() -> bool {
 #[error("the work was not brought to its end")]
 pub struct Unfinished;
 
-/// Does `work` on a thread where no request waits for it, and which gives way to those that answer.
+/// Does `work` on a thread where no request waits for it, and which gives way to those that answer. It has its `place` until it has
+/// ended: whoever goes away meanwhile leaves it no sooner.
 ///
 /// # Errors
 /// [`Unfinished`] when it panics, or no thread can be started.
-pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Unfinished> {
+pub async fn apart<P: Send + 'static, T: Send + 'static>(
+    place: P,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Unfinished> {
     let (done, wait) = oneshot::channel();
     let waiting = Waiting(Arc::default());
     let gone = Arc::clone(&waiting.0);
     let job = move || {
+        let made = asking_who_waits(gone, work);
+        drop(place);
         // Whoever has gone away needs no answer.
-        let _gone = done.send(asking_who_waits(gone, work));
+        let _gone = done.send(made);
     };
     THREADS.hand_over(Box::new(job))?;
     let done = wait.await.map_err(|_| Unfinished);
@@ -201,10 +215,10 @@ mod tests {
     async fn long_work_gives_way_and_answers_do_not() {
         let nice = || rustix::process::getpriority_process(None).unwrap();
         let own = nice();
-        assert_eq!(apart(nice).await.unwrap(), (own + GIVES_WAY).min(NICEST));
+        assert_eq!(apart((), nice).await.unwrap(), (own + GIVES_WAY).min(NICEST));
         assert_eq!(nice(), own);
-        assert!(apart(|| panic!("it ends here")).await.is_err());
-        assert_eq!(apart(|| 1).await.unwrap(), 1, "and others go on");
+        assert!(apart((), || panic!("it ends here")).await.is_err());
+        assert_eq!(apart((), || 1).await.unwrap(), 1, "and others go on");
     }
 
     #[tokio::test]
@@ -216,7 +230,7 @@ mod tests {
             let_others_between();
             (since.is_some(), AT_WORK.get() != since)
         };
-        assert_eq!(apart(yields).await.unwrap(), (true, true));
+        assert_eq!(apart((), yields).await.unwrap(), (true, true));
         assert_eq!(letting_others_between(yields), (true, true));
         let at_once = || {
             // It has only just begun, however long the thread is kept waiting.
@@ -232,10 +246,10 @@ mod tests {
     #[tokio::test]
     async fn what_waits_for_nothing_is_begun_at_once_however_much_there_is() {
         let (go, goes) = channel::<()>();
-        let held = apart(move || goes.recv().is_err());
+        let held = apart((), move || goes.recv().is_err());
         let held = tokio::spawn(held);
         for _ in 0..10 {
-            apart(|| ()).await.unwrap();
+            apart((), || ()).await.unwrap();
         }
         drop(go);
         assert!(held.await.unwrap().unwrap());

@@ -1,10 +1,14 @@
 //! What a read takes is found out by beginning it: whatever takes more than a little is done elsewhere, in a place.
 
+use std::future::ready;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use crate::audit::Record;
+use crate::bounded_reads::Place;
 use crate::cost::Cost;
 use crate::error::StoreError;
 use crate::statement::Sql;
@@ -43,9 +47,9 @@ async fn read(
 ) -> Seen {
     let (begun, places) = (Arc::new(AtomicU32::new(0)), AtomicU32::new(0));
     let told = Arc::clone(&begun);
-    let place = async {
+    let place = || {
         places.fetch_add(1, Ordering::Relaxed);
-        Ok::<_, StoreError>(())
+        ready(Ok::<_, StoreError>(()))
     };
     let work = move |transaction: &mut Transaction<'_>| -> Reply<_, StoreError> {
         told.fetch_add(1, Ordering::Relaxed);
@@ -137,4 +141,94 @@ async fn bodies_that_are_read_count_too() {
     };
     assert_eq!(read(&store, Extent::Little, work(1_000_000)).await, seen(10 * LITTLE, 1, 0, true));
     assert_eq!(read(&store, Extent::Little, work(100_000_000)).await, seen(10 * LITTLE, 2, 1, false));
+}
+
+/// A place that says when it is given back, and whether the work had ended by then.
+struct Held {
+    wanted_back: Option<Arc<AtomicBool>>,
+    has_ended: Arc<AtomicBool>,
+    given_back: Sender<bool>,
+}
+
+impl Place for Held {
+    fn wanted_back(&self) -> Option<Arc<AtomicBool>> {
+        self.wanted_back.clone()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _gone = self.given_back.send(self.has_ended.load(Ordering::Relaxed));
+    }
+}
+
+/// More than can be counted within any limit.
+const ENDLESS: u32 = u32::MAX;
+
+#[tokio::test]
+async fn whoever_goes_away_leaves_the_place_when_the_work_has_ended_which_is_soon() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        let (given_back, is_given_back) = channel();
+        let (begun, has_begun) = tokio::sync::mpsc::unbounded_channel();
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let place = || {
+            let held = Held { wanted_back: None, has_ended: Arc::clone(&has_ended), given_back: given_back.clone() };
+            ready(Ok::<_, StoreError>(held))
+        };
+        let ended = Arc::clone(&has_ended);
+        // PostgreSQL notices at its own limit.
+        let most = if store.has_many_writers() { MUCH } else { ENDLESS };
+        let work = move |transaction: &mut Transaction<'_>| {
+            begun.send(()).unwrap();
+            let counted = count(transaction, most, true);
+            ended.store(true, Ordering::Relaxed);
+            (counted, Vec::new())
+        };
+        let mut has_begun = has_begun;
+        {
+            let asked = std::pin::pin!(store.read_bounded(Asker::of(1), Reads::Records, Extent::Much, place, work));
+            tokio::select! {
+                biased;
+                _ = has_begun.recv() => {}
+                done = asked => panic!("{done:?}"),
+            }
+        }
+        assert!(is_given_back.recv().unwrap(), "the work had ended");
+    }
+}
+
+#[tokio::test]
+async fn what_has_a_place_that_is_wanted_back_is_done_anew_in_another() {
+    let [scratch, _] = Scratch::both();
+    let store = scratch.store();
+    let (wanted_back, has_ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (given_back, is_given_back) = channel();
+    let mut places = 0;
+    let place = || {
+        places += 1;
+        let wanted_back = (places == 1).then(|| Arc::clone(&wanted_back));
+        ready(Ok::<_, StoreError>(Held {
+            wanted_back,
+            has_ended: Arc::clone(&has_ended),
+            given_back: given_back.clone(),
+        }))
+    };
+    let (begun, raised) = (AtomicU32::new(0), Arc::clone(&wanted_back));
+    let work = move |transaction: &mut Transaction<'_>| -> Reply<_, StoreError> {
+        let is_first = begun.fetch_add(1, Ordering::Relaxed) == 0;
+        raised.store(is_first, Ordering::Relaxed);
+        let counted = count(transaction, if is_first { ENDLESS } else { MUCH }, true);
+        // Nothing of what was stopped is told, nor logged.
+        let records = if is_first { vec![Record::default(); 3] } else { Vec::new() };
+        (counted.or(Ok(-1)), records)
+    };
+    let done = store.read_bounded(Asker::of(1), Reads::Records, Extent::Much, place, work).await;
+    assert_eq!((done.unwrap(), places), (i64::from(MUCH), 2));
+    assert_eq!(is_given_back.try_iter().count(), 2);
+    assert_eq!(store.read(|transaction| (count_log(transaction), Vec::new())).await.unwrap(), 0);
+}
+
+fn count_log(transaction: &mut Transaction<'_>) -> Result<i64, StoreError> {
+    Ok(transaction.numbers(Sql::new("SELECT count(*) FROM audit"))?[0])
 }

@@ -23,8 +23,8 @@ use crate::entry_row::{EntryRow, entry};
 use crate::memory;
 use crate::private_file;
 use crate::statement::{Sql, Statement};
-use crate::undone;
 use crate::wal_frames;
+use crate::{stable_plans, undone};
 
 /// How many shapes of searches a connection keeps prepared.
 const SHAPES: usize = 256;
@@ -81,6 +81,7 @@ impl Connection {
             DatabaseUrl::Sqlite(path) => {
                 memory::install();
                 deadline::install();
+                stable_plans::install();
                 undone::install();
                 wal_frames::install();
                 private_file::keep(path).map_err(diesel::ConnectionError::BadConnection)?;

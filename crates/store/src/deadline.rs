@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use libsqlite3_sys as ffi;
 
-use crate::apart::let_others_between;
+use crate::apart::{is_waited_for, let_others_between};
 
 /// After how many steps of SQLite's machine it asks again: some microseconds.
 const STEPS: c_int = 1_000;
@@ -127,9 +127,12 @@ unsafe extern "C" fn opened(
     ffi::SQLITE_OK
 }
 
-/// Whether to stop: anything but zero.
+/// Whether to stop, which is anything but zero: also what nobody waits for any more.
 unsafe extern "C" fn is_over(_data: *mut c_void) -> c_int {
     let_others_between();
+    if !is_waited_for() {
+        return 1;
+    }
     let over = LEFT.try_with(|cell| {
         let Some(left) = cell.get() else { return false };
         let steps = left.steps.saturating_sub(STEPS_AT_ONCE);

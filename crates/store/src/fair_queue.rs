@@ -19,6 +19,12 @@ impl Asker {
     pub const fn of(number: u64) -> Asker {
         Asker(number)
     }
+
+    /// Which number that is.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// What waits, in the order in which it came.

@@ -14,6 +14,7 @@ mod backup;
 mod batched_reads;
 #[cfg(test)]
 mod bodies_tests;
+mod bounded_reads;
 #[cfg(test)]
 mod bounded_reads_tests;
 mod bounds;
@@ -71,6 +72,7 @@ mod snapshot;
 #[cfg(test)]
 mod snapshot_tests;
 mod sqlite;
+mod stable_plans;
 mod statement;
 mod status;
 #[cfg(any(test, feature = "testing"))]
@@ -87,12 +89,13 @@ mod work;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use concord_fhir::registry::{Registry, ResourceType};
 
 pub use apart::{Unfinished, apart, in_turn, let_others_between};
 pub use backup::{Restoring, backup, remove};
+pub use bounded_reads::Place;
 pub use cost::{Cost, Extent};
 pub use fair_queue::Asker;
 pub use migrate::{migrate, missing_migrations};
@@ -303,74 +306,11 @@ impl Store {
         result
     }
 
-    /// Like [`Store::read`], for somebody's work that may take the database long. What does waits for a `place` first, which it has
-    /// until it is done, and runs where no other request waits for it.
-    ///
-    /// The embedded database counts what it does, so there any work is begun where the caller is, and only what turns out
-    /// to be more than a little is stopped and done again elsewhere. On PostgreSQL it is known beforehand or not at all:
-    /// whatever is not [`Extent::Little`] takes a place.
-    pub async fn read_bounded<T: Send + 'static, E: WorkError, P>(
-        &self,
-        asker: Asker,
-        reads: Reads,
-        extent: Extent,
-        place: impl Future<Output = Result<P, E>>,
-        work: impl Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
-    ) -> Result<T, E> {
-        self.log_is_whole(reads).await;
-        let (result, records) = match &*self.backend {
-            Backend::Sqlite(sqlite) => {
-                let started = Instant::now();
-                let begun = match extent {
-                    Extent::Little | Extent::Unknown => sqlite.read_a_little(&self.shared, reads, &work),
-                    Extent::Much => None,
-                };
-                match begun {
-                    Some(done) => {
-                        in_turn(started).await;
-                        // What is to be committed is waited for together with others'.
-                        drop(place);
-                        done
-                    }
-                    None => {
-                        let _held = place.await?;
-                        self.read_elsewhere(reads, work).await
-                    }
-                }
-            }
-            Backend::Postgres(postgres) if extent == Extent::Little => {
-                let done = postgres.read(asker, extent, work).await;
-                drop(place);
-                done
-            }
-            Backend::Postgres(postgres) => {
-                let _held = place.await?;
-                postgres.read(asker, extent, work).await
-            }
-        };
-        self.append_of(asker, records).await?;
-        result
-    }
-
     /// Waits, before the log is read, until it has all that was answered.
     async fn log_is_whole(&self, reads: Reads) {
         if let (Backend::Sqlite(sqlite), Reads::Everything) = (&*self.backend, reads) {
             sqlite.log_is_whole().await;
         }
-    }
-
-    /// On the embedded database: a read on a thread of its own.
-    async fn read_elsewhere<T: Send + 'static, E: WorkError>(
-        &self,
-        reads: Reads,
-        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
-    ) -> Reply<T, E> {
-        let own = self.clone();
-        let run = move || match &*own.backend {
-            Backend::Sqlite(sqlite) => sqlite.read(&own.shared, reads, work),
-            Backend::Postgres(_) => (Err(stopped().into()), Vec::new()),
-        };
-        apart(run).await.unwrap_or_else(|_| (Err(stopped().into()), Vec::new()))
     }
 
     /// Like [`Store::read`], for somebody's work that mostly needs the current version of one resource and nothing else. On

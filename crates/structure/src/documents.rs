@@ -93,10 +93,12 @@ fn leads_somewhere(crates: &[Named<'_>], name: &str) -> bool {
     crates.iter().any(|(own, modules)| {
         modules.iter().any(|module| {
             let path: Vec<&str> = std::iter::once(*own).chain(module.path.iter().map(String::as_str)).collect();
-            let has = |word: &str| module.words.contains(word);
+            let has = |word: &str| module.declared.contains(word);
             path.ends_with(&parts)
                 || (path.ends_with(before) && has(last))
-                || of_type.is_some_and(|(of, rest)| path.ends_with(rest) && has(of) && has(last))
+                || of_type.is_some_and(|(of, rest)| {
+                    path.ends_with(rest) && (has(of) || module.implements.contains(*of)) && has(last)
+                })
         })
     })
 }
@@ -134,8 +136,11 @@ fn differences(fields: &[String], section: &str) -> Vec<String> {
     let told: Vec<&str> = rows.flat_map(|(first, _)| first.split(", ")).map(|one| one.trim_matches('`')).collect();
     let untold = fields.iter().filter(|field| !told.contains(&field.as_str()));
     let gone = told.iter().filter(|one| !fields.iter().any(|field| field == *one));
-    let (untold, gone) = (untold.map(|field| format!("{field}: untold")), gone.map(|one| format!("{one}: gone")));
-    untold.chain(gone).map(|what| format!("the table of hooks in docs/ARCHITECTURE.md: {what}")).collect()
+    let twice = told.iter().enumerate().filter(|(place, one)| told.iter().take(*place).any(|other| other == *one));
+    let untold = untold.map(|field| format!("{field}: untold"));
+    let gone = gone.map(|one| format!("{one}: gone"));
+    let twice = twice.map(|(_, one)| format!("{one}: told twice"));
+    untold.chain(gone).chain(twice).map(|what| format!("the table of hooks in docs/ARCHITECTURE.md: {what}")).collect()
 }
 
 #[cfg(test)]

@@ -18,8 +18,10 @@ pub(crate) struct Module {
     pub(crate) paths: Vec<Vec<String>>,
     /// The names in capitals that it uses, by the last segment of their paths: constants, but for the names of headers.
     pub(crate) constants: Vec<String>,
-    /// The names of everything that it declares, imports or uses by one word.
-    pub(crate) words: BTreeSet<String>,
+    /// The names of everything that it declares, or imports for others.
+    pub(crate) declared: BTreeSet<String>,
+    /// The types of which it declares what they do, and the words beside their names.
+    pub(crate) implements: BTreeSet<String>,
     /// The fields of its structs: the struct, and the field.
     fields: Vec<(String, String)>,
     /// Its functions, methods included.
@@ -88,20 +90,34 @@ impl Reader {
     fn tokens(&mut self, place: Place<'_>, tokens: TokenStream) -> Result<(), String> {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut rest = tokens.as_slice();
+        // Whether what comes next is declared for others: after `pub`, and how far that goes.
+        let mut is_for_others = false;
         while let Some((first, after)) = rest.split_first() {
-            if let TokenTree::Ident(word) = first {
-                self.at(place, |module| module.words.extend([word.to_string()]));
-            }
+            self.at(place, |module| module.declared.extend(declares(first, after)));
+            let was_for_others = is_for_others;
+            is_for_others = match first {
+                TokenTree::Ident(word) => *word == "pub",
+                TokenTree::Group(_) => is_for_others,
+                _ => false,
+            };
             rest = match first {
                 TokenTree::Punct(punct) if punct.as_char() == '#' => after_attribute(after),
                 TokenTree::Ident(word) if *word == "mod" => self.child(place, after)?,
-                TokenTree::Ident(word) if *word == "use" => self.import(place, after),
+                TokenTree::Ident(word) if *word == "use" => self.import(place, after, was_for_others),
                 TokenTree::Ident(word) if *word == "fn" => {
                     self.function(place, word.span().start().line, after);
                     after
                 }
                 TokenTree::Ident(word) if *word == "struct" => {
                     self.record(place, after);
+                    after
+                }
+                TokenTree::Ident(word) if *word == "impl" => {
+                    self.at(place, |module| module.implements.extend(words_before_the_body(after)));
+                    after
+                }
+                TokenTree::Ident(word) if *word == "enum" => {
+                    self.at(place, |module| module.declared.extend(variants(after)));
                     after
                 }
                 TokenTree::Ident(_) => self.path(place, rest),
@@ -130,7 +146,7 @@ impl Reader {
     fn child<'t>(&mut self, place: Place<'_>, after: &'t [TokenTree]) -> Result<&'t [TokenTree], String> {
         let [TokenTree::Ident(name), next, rest @ ..] = after else { return Ok(after) };
         let name = name.to_string();
-        self.at(place, |module| module.words.extend([name.clone()]));
+        self.at(place, |module| module.declared.extend([name.clone()]));
         let Some(parent) = self.modules.get(place.module) else { return Ok(rest) };
         let path: Vec<String> = parent.path.iter().cloned().chain([name.clone()]).collect();
         let folder = place.children.join(&name);
@@ -145,14 +161,15 @@ impl Reader {
         Ok(rest)
     }
 
-    fn import<'t>(&mut self, place: Place<'_>, after: &'t [TokenTree]) -> &'t [TokenTree] {
+    fn import<'t>(&mut self, place: Place<'_>, after: &'t [TokenTree], is_for_others: bool) -> &'t [TokenTree] {
         let is_end = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';');
         let end = after.iter().position(is_end).unwrap_or(after.len());
         let (tree, rest) = after.split_at_checked(end).unwrap_or((after, &[]));
         let mut imports = Vec::new();
         use_tree(&[], tree, &mut imports);
         self.at(place, |module| {
-            module.words.extend(imports.iter().map(|import| import.name.clone()));
+            let names = imports.iter().filter(|_| is_for_others).map(|import| import.name.clone());
+            module.declared.extend(names);
             module.imports.append(&mut imports);
         });
         rest
@@ -189,7 +206,10 @@ impl Reader {
             _ => None,
         });
         let fields: Vec<(String, String)> = fields.map(|field| (name.to_string(), field)).collect();
-        self.at(place, |module| module.fields.extend(fields));
+        self.at(place, |module| {
+            module.declared.extend(fields.iter().map(|(_, field)| field.clone()));
+            module.fields.extend(fields);
+        });
     }
 
     /// A path, if it has two segments or more.
@@ -207,6 +227,46 @@ impl Reader {
         }
         rest
     }
+}
+
+/// The name that an item declares, if this is the word at its beginning.
+fn declares(first: &TokenTree, after: &[TokenTree]) -> Option<String> {
+    const WORDS: [&str; 8] = ["fn", "struct", "enum", "union", "trait", "type", "const", "static"];
+    match (first, after.first()) {
+        (TokenTree::Ident(word), Some(TokenTree::Ident(name))) if WORDS.iter().any(|one| word == one) => {
+            Some(name.to_string())
+        }
+        _ => None,
+    }
+}
+
+fn words_before_the_body(tokens: &[TokenTree]) -> impl Iterator<Item = String> {
+    let before = tokens
+        .iter()
+        .take_while(|token| !matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace));
+    before.filter_map(|token| match token {
+        TokenTree::Ident(word) => Some(word.to_string()),
+        _ => None,
+    })
+}
+
+/// The variants of an enum whose name and body these tokens begin with.
+fn variants(after: &[TokenTree]) -> Vec<String> {
+    let body = after.iter().find_map(|token| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group.stream()),
+        _ => None,
+    });
+    let tokens: Vec<TokenTree> = body.into_iter().flatten().collect();
+    let is_at_its_end = |next: Option<&TokenTree>| match next {
+        Some(TokenTree::Punct(punct)) => matches!(punct.as_char(), ',' | '='),
+        Some(TokenTree::Group(_)) | None => true,
+        Some(_) => false,
+    };
+    let names = tokens.iter().enumerate().filter_map(|(place, token)| match token {
+        TokenTree::Ident(name) if is_at_its_end(tokens.get(place + 1)) => Some(name.to_string()),
+        _ => None,
+    });
+    names.collect()
 }
 
 /// What comes after an attribute; after the whole item if the attribute says that it belongs to the tests.

@@ -106,7 +106,7 @@ pub fn on_bindings(resource: &Value<'_>) -> Vec<Issue> {
 }
 
 fn warning(place: String, text: String) -> Issue {
-    Issue { severity: Severity::Warning, code: IssueCode::CodeInvalid, text, expression: Some(place) }
+    Issue::remark_at(Severity::Warning, IssueCode::CodeInvalid, place, text)
 }
 
 fn text<'o>(object: &'o Object<'_>, name: &str) -> Option<&'o str> {

@@ -13,7 +13,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{ContentBuilder, PathItem, Required, ResponseBuilder};
 
 use super::{openapi_bodies, openapi_interactions, openapi_types};
-use crate::http::system;
+use crate::http::{health, system};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -55,7 +55,7 @@ use crate::http::system;
         openapi_interactions::search_compartment,
         openapi_interactions::search_compartment_by_post,
         openapi_interactions::batch,
-        system::metadata, system::smart, system::alive, system::ready, system::metrics, system::openapi
+        system::metadata, system::smart, health::alive, health::ready, health::metrics, system::openapi
     ),
     security(("bearer" = [])),
     modifiers(&Bearer, &Extended)

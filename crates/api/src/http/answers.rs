@@ -60,12 +60,12 @@ impl Answers {
         if is_small {
             return work();
         }
-        let _place = match self.places.enter(caller).await {
+        let place = match self.places.enter(caller).await {
             Err(_) if must_be_told => None,
             entered => Some(entered?),
         };
         let stopped = |_| ApiError::Internal("an answer could not be written to its end".to_owned());
-        concord_store::apart(work).await.map_err(stopped)?
+        concord_store::apart(place, work).await.map_err(stopped)?
     }
 
     /// Whether a caller may ask for more, before anything is done for it.

@@ -237,9 +237,9 @@ impl Bodies {
         if is_small {
             return work();
         }
-        let _place = self.places.enter(caller).await?;
+        let place = self.places.enter(caller).await?;
         let stopped = |_| ApiError::Internal("a body could not be read to its end".to_owned());
-        concord_store::apart(work).await.map_err(stopped)?
+        concord_store::apart(place, work).await.map_err(stopped)?
     }
 
     /// Takes in what comes, until that would be more than so many bytes: then what comes next is the answer.

@@ -42,7 +42,7 @@ async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<(Entr
     let requests = exchange.requests(payload).await?;
     let service = &exchange.server.service;
     let is_batch = requests.kind == bundle::BATCH;
-    let entries = bundle::entries(service, requests, exchange.handling()).await?;
+    let entries = bundle::entries(service, requests, exchange.prefer().handling()).await?;
     let beyond_one = entries.len().saturating_sub(1);
     exchange.server.pace.admit(&exchange.call.caller, beyond_one, service.store.now_ms())?;
     let with_shape = |entry: Result<bundle::Entry, ApiError>| match entry.and_then(|entry| shape(exchange, entry)) {
@@ -113,7 +113,7 @@ impl Entries {
             server: exchange.server.clone(),
             caller: Arc::clone(&exchange.call.caller),
             request_id: exchange.call.request_id.clone(),
-            wants_representation: exchange.wants_representation(),
+            wants_representation: exchange.prefer().wants_representation(),
         };
         Ok(Entries { teller, form, shapes, parts: Parts::default(), text, any: false })
     }

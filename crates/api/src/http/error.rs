@@ -142,12 +142,10 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
              there before you send it again",
         ),
         ApiError::NoSpace(_) => one(IssueCode::Transient, NO_SPACE),
-        ApiError::Internal(_) => vec![Issue {
-            severity: Severity::Fatal,
-            code: IssueCode::Exception,
-            text: format!("the server failed; its log has the cause under request id {request_id}"),
-            expression: None,
-        }],
+        ApiError::Internal(_) => {
+            let text = format!("the server failed; its log has the cause under request id {request_id}");
+            vec![Issue::remark(Severity::Fatal, IssueCode::Exception, text)]
+        }
     }
 }
 

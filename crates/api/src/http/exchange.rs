@@ -12,17 +12,16 @@ use concord_consent::caller::Caller;
 use concord_consent::purpose::{Purpose, may_claim};
 use concord_consent::request::{LONGEST_REASON, SHORTEST_REASON, is_reason};
 use concord_fhir::codec::{self, Requests};
-use concord_fhir::issue::OUTCOME;
 use concord_fhir::json::{Limits, Value};
 use concord_fhir::patch::Patch;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::search::Handling;
 
 use super::client_address::counted;
 use super::headers::{
-    CONTENT_TYPE, IF_MATCH, IF_NONE_EXIST, IF_NONE_MATCH, Named, PREFER, PURPOSE, REASON, X_PROVENANCE, once, text,
+    CONTENT_TYPE, IF_MATCH, IF_NONE_EXIST, IF_NONE_MATCH, Named, PURPOSE, REASON, X_PROVENANCE, once, text,
 };
 use super::negotiate::{Answer, body_format, wants_page};
+use super::prefer::Prefer;
 use super::share::{Allowance, Room};
 use super::{Aggregator, Server, body, caller, content};
 use crate::auth::{AuthError, Identity, bearer};
@@ -48,17 +47,6 @@ pub(super) struct Exchange {
     room: Cell<Option<Allowance>>,
     /// What the answer counts for among all answers.
     pub(super) answer_room: Cell<Option<Room>>,
-}
-
-/// What `Prefer: return` asks for (R4 "RESTful API", create/update).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Return {
-    /// Nothing.
-    Minimal,
-    /// The resource.
-    Representation,
-    /// What is to be said of it.
-    Outcome,
 }
 
 impl Exchange {
@@ -146,7 +134,7 @@ impl Exchange {
             method,
             address,
             parameters: self.parameters.clone(),
-            handling: self.handling(),
+            handling: self.prefer().handling(),
             if_match: demands(&IF_MATCH)?,
             if_none_match: demands(&IF_NONE_MATCH)?,
             if_modified_since: self.header(&header::IF_MODIFIED_SINCE).map(str::to_owned),
@@ -452,36 +440,8 @@ impl Exchange {
         Ok(Some(text))
     }
 
-    fn prefers(&self, name: &str, value: &str) -> bool {
-        let mut headers = self.request.headers().get_all(&PREFER).filter_map(|header| header.to_str().ok());
-        headers.any(|header| {
-            header.split([';', ',']).any(|part| {
-                part.split_once('=').is_some_and(|(key, set)| {
-                    key.trim().eq_ignore_ascii_case(name) && set.trim().trim_matches('"') == value
-                })
-            })
-        })
-    }
-
-    /// What becomes of parameters that are not known.
-    pub(super) fn handling(&self) -> Handling {
-        if self.prefers("handling", "strict") { Handling::Strict } else { Handling::Lenient }
-    }
-
-    /// What is wanted of what is written.
-    pub(super) fn wanted(&self) -> Return {
-        if self.prefers("return", "minimal") {
-            Return::Minimal
-        } else if self.prefers("return", OUTCOME) {
-            Return::Outcome
-        } else {
-            Return::Representation
-        }
-    }
-
-    /// Whether written resources are to be sent back in the answer to a Bundle: only if the client says so, for there
-    /// may be many.
-    pub(super) fn wants_representation(&self) -> bool {
-        self.prefers("return", "representation")
+    /// What the client would rather have.
+    pub(super) fn prefer(&self) -> Prefer<'_> {
+        Prefer(self.request.headers())
     }
 }

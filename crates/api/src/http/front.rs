@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::html::Html;
 use super::page::{Name, Page};
-use super::{Server, example, system};
+use super::{Server, example, health};
 
 /// How long it is told again whether the server can answer. To find out costs the database a commit, and everybody may ask.
 const TOLD_FOR: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ impl CanAnswer {
         match *last {
             Some((at, missing)) if at.elapsed() < TOLD_FOR => missing,
             _ => {
-                let missing = system::missing(server).await;
+                let missing = health::missing(server).await;
                 *last = Some((Instant::now(), missing));
                 missing
             }

@@ -9,7 +9,7 @@ use actix_web::http::header::{self, ContentEncoding};
 use actix_web::web::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use tokio::sync::Mutex as Turn;
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
 use super::headers::FOR_ANY_PAGE;
 use super::html::Html;
@@ -51,7 +51,7 @@ pub struct KeptForms {
     made: Mutex<Vec<(Form, Bytes)>>,
     page: Mutex<Option<(i64, Html)>>,
     /// Whose turn it is to make one that is kept, and one that is not.
-    turns: [Turn<()>; 2],
+    turns: [Arc<Turn<()>>; 2],
 }
 
 impl KeptForms {
@@ -76,7 +76,7 @@ impl KeptForms {
             return Ok(made);
         }
         let [kept, others] = &self.turns;
-        let _turn = if form.is_kept() { kept } else { others }.lock().await;
+        let turn = Arc::clone(if form.is_kept() { kept } else { others }).lock_owned().await;
         if let Some(made) = self.find(form) {
             return Ok(made);
         }
@@ -91,7 +91,7 @@ impl KeptForms {
                 false => Ok(text),
             }
         };
-        let made = aside(make).await?;
+        let (made, _turn) = aside(turn, make).await?;
         if form.is_kept() {
             let mut all = self.made.lock().unwrap_or_else(PoisonError::into_inner);
             all.retain(|(other, _)| !other.is_outdated_by(form.told));
@@ -121,11 +121,11 @@ impl KeptForms {
         if let Some(page) = known() {
             return Ok(page);
         }
-        let _turn = self.turns[0].lock().await;
+        let turn = Arc::clone(&self.turns[0]).lock_owned().await;
         if let Some(page) = known() {
             return Ok(page);
         }
-        let made = aside(make).await?;
+        let (made, _turn) = aside(turn, make).await?;
         *self.page.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, made.clone()));
         Ok(made)
     }
@@ -137,10 +137,14 @@ fn packed(text: &[u8]) -> Result<Bytes, ApiError> {
     done.map(Bytes::from).map_err(|error| ApiError::Internal(format!("a form cannot be packed: {error}")))
 }
 
-/// Makes something where no other request waits.
-async fn aside<T: Send + 'static>(make: impl FnOnce() -> Result<T, ApiError> + Send + 'static) -> Result<T, ApiError> {
+/// Makes something where no other request waits, in a turn that lasts until it is made, also where whoever asked for it goes away.
+async fn aside<T: Send + 'static>(
+    turn: OwnedMutexGuard<()>,
+    make: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<(T, OwnedMutexGuard<()>), ApiError> {
     let stopped = |_| ApiError::Internal("a form could not be made to its end".to_owned());
-    concord_store::apart(make).await.map_err(stopped)?
+    let (made, turn) = concord_store::apart((), move || (make(), turn)).await.map_err(stopped)?;
+    Ok((made?, turn))
 }
 
 #[cfg(test)]

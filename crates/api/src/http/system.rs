@@ -1,10 +1,9 @@
-//! What needs no token: what the server can do, whether it is well, and its documentation.
+//! What needs no token: what the server can do, and its documentation.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 
+use actix_web::http::Method;
 use actix_web::http::header::{self, AcceptEncoding, Encoding, Header as _};
-use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -15,11 +14,6 @@ use super::negotiate::Answer;
 use super::{Server, capability_page, readable};
 use crate::describe::openapi;
 use crate::error::ApiError;
-use crate::telemetry::Load;
-use crate::terminology_server::TerminologyServer;
-
-/// How long it may take to find out whether the database answers.
-const READY_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What the server can do
 #[utoipa::path(get, path = "/fhir/metadata", tag = "system", operation_id = "capabilities", security(()),
@@ -90,70 +84,6 @@ pub async fn documentation_head(request: HttpRequest) -> HttpResponse {
         Err(error) => {
             let fault = ApiError::Internal(format!("/docs/: {error}"));
             super::error::response(&fault, &Answer::default(), &request_id(&request))
-        }
-    }
-}
-
-/// Whether the process is alive
-#[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "alive", security(()),
-    responses((status = 200, description = "It is", content_type = "text/plain")))]
-pub async fn alive() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
-}
-
-/// Whether the server can answer: its database can be read and written, its log too, tokens can be checked, and its clock is right
-#[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "ready", security(()),
-    responses((status = 200, description = "It can", content_type = "text/plain"),
-        (status = 503, description = "The database does not answer, cannot be written or has been migrated by a newer release, no \
-            issuer's keys can be had, or the machine's clock is too far off")))]
-pub async fn ready(server: Data<Server>) -> HttpResponse {
-    let missing = missing(&server).await;
-    let status = missing.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
-    let text = format!("{}\n", missing.unwrap_or("ready"));
-    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(text)
-}
-
-/// Why the server cannot answer, if it cannot.
-pub(super) async fn missing(server: &Server) -> Option<&'static str> {
-    let store = &server.service.store;
-    let has_keys = server.verifier.has_keys(store.now_ms().div_euclid(1000));
-    let ready = tokio::time::timeout(READY_WITHIN, store.ready()).await;
-    if !ready.is_ok_and(|ready| ready) {
-        Some(
-            "the database does not answer, or cannot be written, or a standby that its commits wait for is missing, or a newer \
-             release has migrated it",
-        )
-    } else if !has_keys {
-        Some("no issuer's keys can be had, so no token can be checked")
-    } else if u128::from(store.clock_off_ms().unsigned_abs()) > server.clock_limit.as_millis() {
-        Some("this machine's clock is too far from the database's: set it right")
-    } else {
-        None
-    }
-}
-
-/// Metrics in Prometheus' text form
-#[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics", security(()),
-    responses((status = 200, description = "The metrics", content_type = "text/plain")))]
-pub async fn metrics(server: Data<Server>) -> HttpResponse {
-    let (places_busy, places_waiting) = server.service.slots.busy_and_waiting();
-    let store = &server.service.store;
-    let load = Load {
-        database_waiting: store.waiting(),
-        connections: store.connections(),
-        places_busy,
-        places_waiting,
-        clock_off_ms: store.clock_off_ms(),
-        unsealed: server.service.unsealed.load(Ordering::Relaxed),
-        key_failures: server.verifier.key_failures(),
-        decisions: server.service.decisions.counted(),
-        terminology: server.service.terminology_server.as_ref().map(TerminologyServer::asked),
-    };
-    match server.metrics.render(load) {
-        Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text),
-        Err(error) => {
-            tracing::error!(%error, "the metrics cannot be written");
-            HttpResponse::InternalServerError().finish()
         }
     }
 }

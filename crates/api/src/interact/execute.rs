@@ -22,8 +22,8 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 use concord_store::{Cost, Extent, Reads, Reply};
 
-/// How often a write is tried that depends on what was found before, and found other data then.
-pub(crate) const MOST_TRIES: u32 = 5;
+/// How often what depends on what was found before is tried, where there is other data each time.
+pub(crate) const MOST_TRIES: u32 = 6;
 
 /// How many steps a condition may take on the only writer that can be matched before as well, and a point read that can be done
 /// beside: less than a millisecond, for one caller may send many.
@@ -53,35 +53,40 @@ pub(crate) async fn in_transaction<T: Send + 'static>(
     extent: Extent,
     work: impl Fn(&mut Transaction<'_>) -> Reply<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let store = &service.store;
-    // Who is at something long already begins nothing that may be as long where others are answered.
-    let extent = match extent {
-        Extent::Unknown if service.slots.is_at_work(caller) => Extent::Much,
-        extent => extent,
-    };
-    let _place = match access {
+    let (store, asker) = (&service.store, service.company.asker(caller));
+    service.company.note(asker);
+    let place = match access {
         TransactionKind::Change if extent != Extent::Little && store.has_many_writers() => {
             Some(service.slots.enter(caller).await?)
         }
         _ => None,
     };
-    let turn = match access {
+    let mut turn = match access {
         TransactionKind::Records | TransactionKind::Everything => Some(service.turns.enter(caller).await?),
         TransactionKind::Head(..) | TransactionKind::Change => None,
     };
-    // Whoever waits for a place leaves the turn to the next.
-    let place = async move {
-        drop(turn);
-        service.slots.enter(caller).await
+    // Who is at something long by now begins nothing that may be as long where others are answered.
+    let leaves_others_alone = extent == Extent::Unknown && service.slots.is_at_work(caller);
+    let extent = if leaves_others_alone { Extent::Much } else { extent };
+    let enter = || {
+        // Whoever waits for a place leaves the turn to the next.
+        drop(turn.take());
+        service.slots.enter_for(caller, !leaves_others_alone)
     };
-    let asker = service.slots.asker(caller);
     match access {
         TransactionKind::Head(resource_type, id) => store.read_head(asker, resource_type, &id, work).await,
-        TransactionKind::Records => Box::pin(store.read_bounded(asker, Reads::Records, extent, place, work)).await,
+        TransactionKind::Records => Box::pin(store.read_bounded(asker, Reads::Records, extent, enter, work)).await,
         TransactionKind::Everything => {
-            Box::pin(store.read_bounded(asker, Reads::Everything, extent, place, work)).await
+            Box::pin(store.read_bounded(asker, Reads::Everything, extent, enter, work)).await
         }
-        TransactionKind::Change => Box::pin(store.change_of(asker, work)).await,
+        TransactionKind::Change => {
+            // It is kept until the work has ended, also where whoever asked for it has gone away.
+            let in_place = move |transaction: &mut Transaction<'_>| {
+                let _until_then = &place;
+                work(transaction)
+            };
+            Box::pin(store.change_of(asker, in_place)).await
+        }
     }
 }
 
@@ -188,7 +193,7 @@ impl Invocation {
         let (store, caller) = (&self.service.store, &self.call.caller);
         let mut before = Before { matches: false, walks: false };
         let is_made_ready = self.is_made_ready();
-        for _ in 0..=MOST_TRIES {
+        for _ in 0..MOST_TRIES {
             let foreseen = match before.any() || is_made_ready || self.command.is_patch() {
                 true => Some(Box::new(Box::pin(self.foresee(before)).await?)),
                 false => None,
@@ -203,7 +208,7 @@ impl Invocation {
                 Err(ApiError::NotForeseen { .. }) => {}
                 Err(fault @ ApiError::CostlyCondition) => {
                     let told = self.command.audit(&self.call).ended(Some(&fault));
-                    Box::pin(store.append_of(self.service.slots.asker(caller), told)).await?;
+                    Box::pin(store.append_of(self.service.company.asker(caller), told)).await?;
                     return Err(fault);
                 }
                 done => return done,
@@ -211,7 +216,7 @@ impl Invocation {
         }
         let fault = ApiError::Busy(1);
         let told = self.command.audit(&self.call).ended(Some(&fault));
-        Box::pin(store.append_of(self.service.slots.asker(caller), told)).await?;
+        Box::pin(store.append_of(self.service.company.asker(caller), told)).await?;
         Err(fault)
     }
 

@@ -1,6 +1,6 @@
-//! In what order: one file per interaction, one function each, one transaction.
+//! In what order: a file for each interaction, each in one transaction.
 //!
-//! facts -> decide -> rules -> store -> audit -> answer. Nothing here knows connections or SQL, and who may read, find and
+//! facts -> rules -> decide -> store -> audit -> answer. Nothing here knows connections or SQL, and who may read, find and
 //! write what `concord_consent::decide` says.
 
 pub(crate) mod access;
@@ -14,6 +14,7 @@ mod changed;
 mod client_uri;
 pub(crate) mod command;
 pub(crate) mod communication;
+mod company;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod emergency_record;
@@ -54,9 +55,11 @@ pub(crate) mod written;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use audit::closed::ClosedPeriods;
+use company::Company;
 use concord_fhir::index::ParameterId;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules;
@@ -104,6 +107,8 @@ pub struct Service {
     pub base: String,
     /// What the operator settles.
     pub settings: ServiceSettings,
+    /// Who asks for anything: whoever does so alone has more of the places.
+    pub(crate) company: Arc<Company>,
     pub(crate) slots: Slots,
     /// Where searches wait that cost little: many at once of one caller must not stand before another's.
     pub(crate) turns: Slots,
@@ -135,9 +140,13 @@ impl Service {
     #[must_use]
     pub fn new(store: Store, base: String, settings: ServiceSettings, secret: &str) -> Service {
         store.serves(&base);
+        let company = Arc::new(Company::new());
+        let slots = Slots::new(settings.slots);
         Service {
-            slots: Slots::new(settings.slots),
-            turns: Slots::for_each(settings.slots.div_ceil(2)),
+            // What runs on PostgreSQL cannot be stopped at once.
+            slots: if store.has_many_writers() { slots } else { slots.lending(&company) },
+            turns: Slots::for_each(settings.slots.div_ceil(2)).lending(&company),
+            company,
             bundles: Slots::new(settings.slots),
             closed_periods: settings.audit_periods.clone().map(ClosedPeriods::new),
             terminology_server: settings.terminology_server.clone().map(TerminologyServer::new),

@@ -107,7 +107,7 @@ impl PatientFacts {
         found
     }
 
-    /// How much the Consents that take part in decisions at `now` or later ask of one together (`rules::consent::asked`).
+    /// How much the Consents that take part in decisions at `now` or later ask of one together (what `fhir::rules` bounds).
     pub(crate) fn asks(&self, now: i64) -> usize {
         let taking_part = self.consents.iter().filter(|consent| consent.takes_part(now));
         taking_part.map(|consent| consent.root.asks()).sum()

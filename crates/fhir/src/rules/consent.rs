@@ -144,12 +144,8 @@ fn remark_on_actors(provision: &Value<'_>, place: &str, issuers: &[String], issu
         } else {
             continue;
         };
-        issues.push(Issue {
-            severity: Severity::Warning,
-            code: IssueCode::CodeInvalid,
-            text,
-            expression: Some(format!("{place}.actor[{position}].reference.identifier")),
-        });
+        let place = format!("{place}.actor[{position}].reference.identifier");
+        issues.push(Issue::remark_at(Severity::Warning, IssueCode::CodeInvalid, place, text));
     }
 }
 
@@ -171,12 +167,8 @@ fn remark_on(provision: &Value<'_>, (place, depth): (&str, usize), issuers: &[St
                 "is no class of data that is known, so a permit permits nothing by it: a type is of {}",
                 TYPES.first().copied().unwrap_or_default()
             );
-            issues.push(Issue {
-                severity: Severity::Warning,
-                code: IssueCode::CodeInvalid,
-                text,
-                expression: Some(format!("{place}.class[{position}]")),
-            });
+            let place = format!("{place}.class[{position}]");
+            issues.push(Issue::remark_at(Severity::Warning, IssueCode::CodeInvalid, place, text));
         }
     }
     if depth < DEEPEST {

@@ -364,12 +364,7 @@ fn ask_again(goal: &mut Value<'_>, previous: &Value<'_>, context: &WriteContext<
         wait(entry);
         let text = "the terms of the goal have changed, so this party is asked again: `pending`";
         let place = format!("Goal.extension[{position}]");
-        issues.push(Issue {
-            severity: Severity::Information,
-            code: IssueCode::Informational,
-            text: text.to_owned(),
-            expression: Some(place),
-        });
+        issues.push(Issue::remark_at(Severity::Information, IssueCode::Informational, place, text));
     }
 }
 

@@ -89,8 +89,7 @@ fn remark_on(part: &Value<'_>, place: &str, issues: &mut Vec<Issue>) {
     };
     let Some((code, unit, lowest, highest)) = RANGES.iter().find(|(code, ..)| named(code)) else { return };
     let mut warn = |text: String| {
-        let expression = Some(format!("{place}.value"));
-        issues.push(Issue { severity: Severity::Warning, code: IssueCode::Value, text, expression });
+        issues.push(Issue::remark_at(Severity::Warning, IssueCode::Value, format!("{place}.value"), text));
     };
     let own = match (quantity.text("system"), quantity.text("code")) {
         (Some(UCUM), Some(own)) => own,
@@ -133,15 +132,8 @@ pub(super) fn remark_on_codes(resource: &Value<'_>, issues: &mut Vec<Issue>) {
     let codings = resource.get("code").map_or(&[][..], |code| code.list("coding"));
     let has = |system: &str| codings.iter().any(|coding| coding.text("system") == Some(system));
     if vital && has(LOINC) && !has(SNOMED) {
-        issues.push(Issue {
-            severity: Severity::Warning,
-            code: IssueCode::CodeInvalid,
-            text:
-                "has a LOINC code and no SNOMED CT code, so it is a plain UK Core Observation and not one of its vital \
-                   signs"
-                    .to_owned(),
-            expression: Some("Observation.code".to_owned()),
-        });
+        let text = "has a LOINC code and no SNOMED CT code, so it is a plain UK Core Observation and not one of its vital signs";
+        issues.push(Issue::remark_at(Severity::Warning, IssueCode::CodeInvalid, "Observation.code", text));
     }
 }
 

@@ -370,7 +370,7 @@ impl<'c> Walk<'c> {
         if self.left.get() == 0 {
             return;
         }
-        let issue = Issue { severity, code, text, expression: Some(place.to_string()) };
+        let issue = Issue::remark_at(severity, code, place.to_string(), text);
         if self.issues.len() >= MOST_ISSUES {
             self.beyond += 1;
         } else if !self.issues.contains(&issue) {
@@ -402,7 +402,7 @@ impl<'c> Walk<'c> {
         if self.left.get() == 0 {
             let text = "the check was ended here: there is too much to check".to_owned();
             let (severity, code) = (Severity::Error, IssueCode::TooCostly);
-            self.issues.push(Issue { severity, code, text, expression: self.ended });
+            self.issues.push(Issue { severity, code, text, expression: self.ended, rule: None });
         }
         if self.beyond > 0 {
             let text = format!("{} more problems are not listed", self.beyond);

@@ -27,7 +27,7 @@ pub fn unreadable(resource: &Value<'_>) -> Vec<Issue> {
             let place = format!("StructureDefinition.{section}.element[{at}].constraint[{number}].expression");
             let key = short(constraint.text("key").unwrap_or_default());
             let text = format!("the constraint {key} is not checked, for its expression cannot be read: {problem}");
-            found.push(Issue { severity: Severity::Warning, ..Issue::error(IssueCode::Value, place, text) });
+            found.push(Issue::remark_at(Severity::Warning, IssueCode::Value, place, text));
             if found.len() >= MOST_TOLD {
                 return found;
             }

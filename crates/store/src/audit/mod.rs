@@ -1,7 +1,7 @@
 //! The audit log as it is stored: one narrow row an event, append-only. `interact::audit` says what goes in and turns
 //! rows into AuditEvent resources.
 
-pub mod chain;
+pub mod chain_links;
 mod condition;
 pub(crate) mod index;
 mod index_hint;

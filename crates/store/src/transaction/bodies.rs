@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use diesel::sql_types::{BigInt, Integer, Text};
 
 use super::versions::{BEFORE_BODY, Columns, VersionRow};
+use crate::apart::is_waited_for;
 use crate::deadline;
 use crate::error::StoreError;
 use crate::lower::{Rows, one_of_numbers};
@@ -259,6 +260,6 @@ impl Room<'_> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.may_be_stopped && deadline::is_spent()
+        self.may_be_stopped && deadline::is_spent() || !is_waited_for()
     }
 }

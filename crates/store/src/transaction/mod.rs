@@ -30,6 +30,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use crate::Shared;
+use crate::apart::is_waited_for;
 use crate::connection::Connection;
 use crate::cost::Cost;
 use crate::deadline::Watch;
@@ -323,7 +324,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// A database error, counted. A lost race is none: it is how two writers find out about one another. Nor is that a read is
-    /// stopped which is done again elsewhere, or what callers have the only writer do.
+    /// stopped which is done again elsewhere or nobody waits for, or what callers have the only writer do.
     fn failed(&mut self, error: diesel::result::Error) -> StoreError {
         self.overtaken |= is_overtaken(&error);
         if let diesel::result::Error::DatabaseError(_, told) = &error
@@ -335,7 +336,8 @@ impl<'a> Transaction<'a> {
         if matches!(fault, StoreError::NoSpace(_)) {
             self.shared.no_space.store(true, Ordering::Relaxed);
         }
-        let may_be_stopped = self.may_be_stopped || self.only_writer && self.left_to_callers.is_paid();
+        let may_be_stopped =
+            self.may_be_stopped || !is_waited_for() || self.only_writer && self.left_to_callers.is_paid();
         let is_stopped = may_be_stopped && matches!(fault, StoreError::TooCostly(_));
         if !is_stopped && !matches!(fault, StoreError::Conflict(_)) {
             self.shared.observer.database_error();

@@ -94,7 +94,7 @@ async fn bearers(service: &Arc<Service>, known: Vec<Option<BorneIdentifier>>) ->
         (known.iter().map(&mut of).collect(), Vec::new())
     };
     // It does not grow with what others have stored.
-    service.store.read_bounded(Asker::SERVER, Reads::Records, Extent::Little, std::future::ready(Ok(())), look).await
+    service.store.read_bounded(Asker::SERVER, Reads::Records, Extent::Little, || std::future::ready(Ok(())), look).await
 }
 
 /// Who bears one. `version` is the access version of what is about nobody, once it has been read.

@@ -323,7 +323,7 @@ pub(crate) fn entries_not_there(value: &Value<'_>) -> Vec<Issue> {
 }
 
 fn warning(place: String, text: String) -> Issue {
-    Issue { severity: Severity::Warning, ..Issue::error(IssueCode::NotFound, place, text) }
+    Issue::remark_at(Severity::Warning, IssueCode::NotFound, place, text)
 }
 
 /// Whether the type is reference data. What refers to a resource in a record is labelled as that is: whoever could name a

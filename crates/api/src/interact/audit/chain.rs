@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use aws_lc_rs::digest;
 use concord_store::StoreError;
 use concord_store::audit::Stored;
-use concord_store::audit::chain::ChainLink;
+use concord_store::audit::chain_links::ChainLink;
 use concord_store::keys::Keys;
 use concord_store::transaction::Transaction;
 

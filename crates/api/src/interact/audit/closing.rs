@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use concord_store::audit::Stored;
-use concord_store::audit::chain::ChainLink;
+use concord_store::audit::chain_links::ChainLink;
 use concord_store::audit::period::Period;
 
 use super::chain;

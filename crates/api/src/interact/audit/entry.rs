@@ -7,7 +7,7 @@ use concord_fhir::registry::ResourceType;
 
 use crate::error::ApiError;
 use crate::interact::Call;
-use crate::interact::audit::grounds::{Grounds, Told};
+use crate::interact::audit::grounds::{Grounds, LISTED, Told};
 use crate::interact::audit::interaction::{Interaction, outcome, outcome_of};
 use crate::interact::audit::said::{Act, KEPT};
 use concord_store::audit::Record;
@@ -170,10 +170,8 @@ impl AuditEntry {
         }
         if let Some(error) = error {
             record.outcome = outcome_of(error);
-            record.reason = if self.hidden.is_empty() { self.permitted.of_event() } else { self.hidden };
-            if record.reason.is_empty() {
-                record.reason = reason(error);
-            }
+            // What permits something is no reason for refusing something else.
+            record.reason = if self.hidden.is_empty() { reason(error) } else { self.hidden };
             return vec![record];
         }
         let grounds = if self.done.is_empty() { self.permitted } else { Grounds::Same(self.done) };
@@ -210,12 +208,17 @@ impl Disclosed {
     }
 }
 
-/// An error in one line for the log. It repeats nothing that the client sent.
+/// An error in one line for the log: the rules of a refusal, where it is by rules. It repeats nothing that the client sent.
 fn reason(error: &ApiError) -> String {
     match error {
         ApiError::Malformed(_) => "malformed".to_owned(),
         ApiError::Unprocessable(_) => "not valid".to_owned(),
-        ApiError::Denied(issues) => issues.first().map_or_else(|| "denied".to_owned(), |issue| issue.text.clone()),
+        ApiError::Denied(issues) => {
+            let mut rules: Vec<&str> = issues.iter().filter_map(|issue| issue.rule).collect();
+            rules.dedup();
+            let text = || issues.first().map_or_else(|| "denied".to_owned(), |issue| issue.text.clone());
+            if rules.is_empty() { text() } else { rules.join(LISTED) }
+        }
         ApiError::NotFound => "not found".to_owned(),
         ApiError::Gone => "deleted".to_owned(),
         ApiError::TooLarge(_) => "too large".to_owned(),

@@ -46,7 +46,7 @@ const BALP: &str = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.Ba
 /// # Errors
 /// When the store fails, or too much of the caller's waits to be logged.
 pub(crate) async fn tell_refused(service: &Service, call: &Call, text: &str) -> Result<(), ApiError> {
-    let asker = service.slots.asker(&call.caller);
+    let asker = service.company.asker(&call.caller);
     Ok(service.store.append_of(asker, vec![interaction::call_refused(call, text)]).await?)
 }
 

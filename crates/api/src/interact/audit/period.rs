@@ -8,7 +8,7 @@ use std::path::Path;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use concord_fhir::json::{self, Limits, Value};
-use concord_store::audit::chain::ChainLink;
+use concord_store::audit::chain_links::ChainLink;
 use concord_store::audit::period::Period;
 use concord_store::audit::{Record, Stored};
 

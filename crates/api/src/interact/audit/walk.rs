@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use concord_store::audit::Stored;
-use concord_store::audit::chain::ChainLink;
+use concord_store::audit::chain_links::ChainLink;
 use concord_store::audit::period::Period;
 use concord_store::transaction::Transaction;
 

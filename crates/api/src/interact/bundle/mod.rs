@@ -180,7 +180,7 @@ async fn all_or_nothing(
         }
     }
     let told = AuditEntry::begin(&call, Interaction::Update, None).ended(Some(&fault));
-    service.store.append_of(service.slots.asker(&call.caller), told).await?;
+    service.store.append_of(service.company.asker(&call.caller), told).await?;
     Err(fault)
 }
 

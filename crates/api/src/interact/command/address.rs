@@ -1,6 +1,7 @@
 //! Where a request goes: the path below the base, and the methods that there are at it (R4 "RESTful API", HTTP summary).
 //!
-//! It is the only place that tells interactions apart, for requests and for entries of a Bundle alike.
+//! Interactions are told apart here, by method and path, for requests and for entries of a Bundle alike; what a body has to be and what is
+//! read of it follows from that (`request`).
 
 use std::borrow::Cow;
 

@@ -1,6 +1,8 @@
 //! `Patient/$access-log`: who looked, in plain language: who, with which app, when, at what, what for, whether it was
 //! allowed and by which rule or choice. What was seen by breaking the glass comes first, then the newest.
 
+mod reason;
+
 use std::collections::{BTreeSet, HashMap};
 
 use concord_consent::caller::Actor;
@@ -17,10 +19,9 @@ use concord_store::search::{PageRequest, Position, PositionValue, TypeQuery};
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
 use crate::interact::audit::closed;
-use crate::interact::audit::grounds::{LISTED, RESTS_ON};
 use crate::interact::audit::said::Said;
 use crate::interact::audit::sought::{Order, Sought};
-use crate::interact::audit::visibility::{self, NOT_SHOWN, Shown};
+use crate::interact::audit::visibility::{self, Shown};
 use crate::interact::audit::{BREAK_GLASS, Interaction, event_version, outcome};
 use crate::interact::human_name::human_name;
 use crate::interact::operation::record;
@@ -230,9 +231,10 @@ fn sentence(stored: &Stored, who: &str) -> String {
     let told = match record.outcome {
         outcome::SUCCESS => "This was allowed",
         outcome::FAILED => "This failed",
+        _ if reason::is_of_what_was_asked(&record.reason) => "This could not be done, and nothing was shown",
         _ => "This was refused, and nothing was shown",
     };
-    let reason = match reason(&record.reason) {
+    let reason = match reason::in_words(&record.reason, record.outcome == outcome::SUCCESS) {
         text if text.is_empty() => String::new(),
         text => format!(": {text}"),
     };
@@ -325,51 +327,6 @@ fn purpose(code: &str) -> String {
     }
 }
 
-/// The rules and choices that decided, in words.
-fn reason(text: &str) -> String {
-    let said = Said::of(text);
-    // What a rule rests on is for those who read the events.
-    let parts = said.rules.split(LISTED).map(|part| part.split(RESTS_ON).next().unwrap_or_default());
-    let parts = parts.filter(|part| !part.is_empty() && *part != "scope.covers");
-    let words = Some(said.words()).filter(|words| !words.is_empty()).map(str::to_owned);
-    let told: Vec<String> = parts
-        .map(|part| match part {
-            NOT_SHOWN => "by a rule that is not shown to you".to_owned(),
-            "own-record" => "it is the patient's own record".to_owned(),
-            "care-team" => "by being in the care team".to_owned(),
-            "no-relationship" => "neither the care team nor a sharing choice lets them in".to_owned(),
-            "default" => "nothing lets them see it".to_owned(),
-            "not-related" => "they are not known as somebody close to the patient".to_owned(),
-            "shared-reference" => "it is about no patient".to_owned(),
-            "system" => "it is a registered system".to_owned(),
-            "label.needs-naming" => "but not to what is sensitive".to_owned(),
-            "label.not-for-patients" => "but not to what is kept from patients".to_owned(),
-            "label.author-team" => "but not to the notes that others keep among themselves".to_owned(),
-            "redact.label" => "but not to every part of it".to_owned(),
-            "author" => "for what they or their team wrote".to_owned(),
-            "own-entry" => "it is what they wrote".to_owned(),
-            "break-glass" => "in an emergency, on their word".to_owned(),
-            "comment.on-readable" => "it is about something that they may read".to_owned(),
-            "scope.missing" => "their app may not do this".to_owned(),
-            "app.not-permitted" => "no sharing choice lets the app in".to_owned(),
-            "role-not-held" => "they do not hold the role that they named".to_owned(),
-            "care-team.purpose" => "being in the care team is no reason for this purpose".to_owned(),
-            "proxy.suspended" => "acting for the patient is suspended".to_owned(),
-            "office.review" => "it is their office to review it".to_owned(),
-            "write.not-yours" => "it is not for them to write this".to_owned(),
-            "sign-in.picked" => "they picked themselves from the list that is there for development".to_owned(),
-            "sign-in.unproven" => "they have not proven who they are".to_owned(),
-            service if service.starts_with("sign-in.with:") => {
-                format!("they signed in with {}", service.trim_start_matches("sign-in.with:"))
-            }
-            consent if consent.starts_with("Consent/") => format!("by the sharing choice {consent}"),
-            other => other.to_owned(),
-        })
-        .chain(words)
-        .collect();
-    told.join("; ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -398,7 +355,7 @@ mod tests {
         };
         assert_eq!(did(Interaction::Login), "came in");
         assert_eq!(
-            reason("sign-in.with:nhs-login, sign-in.unproven"),
+            reason::in_words("sign-in.with:nhs-login, sign-in.unproven", true),
             "they signed in with nhs-login; they have not proven who they are"
         );
         assert_eq!(did(Interaction::Patch), "changed an observation");

@@ -58,12 +58,11 @@ pub(super) fn checked(
         Form::None => Vec::new(),
         Form::Contained(name) => questionnaire::contained(resource, name).map(by).unwrap_or_default(),
         Form::Stored(form) => by(form),
-        Form::Unknown => vec![Issue {
-            severity: Severity::Information,
-            code: IssueCode::NotFound,
-            text: "the questionnaire is not known here, and the answers were not checked by it".to_owned(),
-            expression: Some(format!("{}.questionnaire", ANSWERS.name())),
-        }],
+        Form::Unknown => {
+            let text = "the questionnaire is not known here, and the answers were not checked by it";
+            let place = format!("{}.questionnaire", ANSWERS.name());
+            vec![Issue::remark_at(Severity::Information, IssueCode::NotFound, place, text)]
+        }
     }
 }
 

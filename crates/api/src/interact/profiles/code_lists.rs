@@ -140,7 +140,7 @@ fn list_by(session: &mut Session<'_, '_>, version: &Version, by: GivenBy) -> Res
     session.transaction.replace_code_list(version.key, new.as_ref())?;
     let told = |why: &str| {
         let text = format!("stored, and not used where profiles are checked: {why}");
-        Issue { severity: Severity::Warning, ..Issue::plain(IssueCode::BusinessRule, text) }
+        Issue::remark(Severity::Warning, IssueCode::BusinessRule, text)
     };
     Ok(unused.into_iter().map(told).collect())
 }

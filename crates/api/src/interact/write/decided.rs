@@ -8,7 +8,7 @@ use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 
 use super::denial::denied;
-use super::{Filing, VersionPlace, apply_rules, author, copies, filing, mismatch, record};
+use super::{Filing, VersionPlace, apply_rules, author, copies, filing, mismatch, stays_in_record};
 use crate::error::ApiError;
 use crate::interact::access::named_before::NamedBefore;
 use crate::interact::access::{self, references};
@@ -57,7 +57,7 @@ pub(super) fn decided(
         entries = entries.part_of(found);
     }
     if let Some(old) = place.old {
-        record::refuse_move(session, old, value, &entries)?;
+        stays_in_record::refuse_move(session, old, value, &entries)?;
     }
     let author = author(session, resource_type, place, value);
     leave_whom_it_names(resource_type, &author, &filed, &mut entries.sources);

@@ -9,7 +9,7 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 
-use super::record;
+use super::stays_in_record;
 use crate::error::ApiError;
 use crate::interact::session::Session;
 
@@ -31,7 +31,7 @@ pub(super) fn denied(
     match (actor, unplaced) {
         (Actor::Patient(own), None) if entries.patients.iter().any(|patient| patient != own) => {
             let text = format!("you may write in Patient/{own} only");
-            issues = vec![forbidden(record::place(resource_type, value), text)];
+            issues = vec![forbidden(stays_in_record::place(resource_type, value), text)];
         }
         (_, None) => {}
         (Actor::Patient(own), Some(place)) => {

@@ -109,7 +109,7 @@ pub(super) fn unplaced(
     let place = index::means_somebody(resource_type, value)?;
     let text = "this names no Patient of this server, so it is in no patient's record, where systems alone see it: refer to the Patient \
                 (Patient/id), or give the NHS number (https://fhir.nhs.uk/Id/nhs-number) and no reference";
-    Some(Issue { severity: Severity::Warning, ..Issue::error(IssueCode::BusinessRule, place, text) })
+    Some(Issue::remark_at(Severity::Warning, IssueCode::BusinessRule, place, text))
 }
 
 /// Whether a resource may wait for a Patient: its type has a record, and it names somebody by a number.

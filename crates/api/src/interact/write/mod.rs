@@ -7,8 +7,8 @@ mod denial;
 mod filing;
 mod mismatch;
 pub(crate) mod ready;
-pub(crate) mod record;
 mod stamp;
+pub(crate) mod stays_in_record;
 mod store;
 pub(crate) mod unfiled;
 

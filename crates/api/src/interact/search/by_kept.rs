@@ -1,11 +1,10 @@
-//! In whose log a search is told that named nobody, or several: the log of a patient tells nothing of what is kept from her.
+//! What a search finds by what is kept from patients alone: the log of a patient tells nothing of what is kept from her.
 //!
 //! What was found through something that is kept from the patients whom it is about is told like that: what comes along with it alone, and
 //! a match that a chain or `_has` leads to by it alone. So there is the same event whether it is there or not.
 
 use std::collections::HashSet;
 
-use concord_consent::caller::Actor;
 use concord_consent::hidden_from_patients;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::search::Query;
@@ -16,40 +15,18 @@ use crate::error::ApiError;
 use crate::interact::labels::review::is_kept;
 use crate::interact::search::include;
 use crate::interact::search::page::Page;
-use crate::interact::search::query::{permitted, run};
+use crate::interact::search::query::permitted;
 use crate::interact::session::Session;
-use crate::interact::{Call, access, is_event};
-
-/// Whose record a search is about: that of the patients it names, else a patient's own.
-fn asked_about(call: &Call, query: &Query) -> Vec<String> {
-    let mut named = query.records();
-    named.extend(query.compartment.iter().filter(|patient| !query.records().contains(patient)).cloned());
-    match &call.caller.actor {
-        Actor::Patient(own) if named.is_empty() => vec![own.clone()],
-        _ => named,
-    }
-}
-
-/// A page of the resources that match and that the caller may see. Every patient whose data is on it is told in the log.
-pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
-    let page = run(session, query)?;
-    let asked = asked_about(session.call, query);
-    let by_kept = match asked.as_slice() {
-        // Who was asked about is told of all.
-        [_] => HashSet::new(),
-        // Of the log somebody finds so what they did themselves, and that is told already.
-        _ if query.resource_type.is_some_and(is_event) => page.versions.iter().map(|event| event.key).collect(),
-        _ => only_by_kept(session, query, &page)?,
-    };
-    access::disclose_found(session, &page.disclosed(), &asked, &by_kept)?;
-    Ok(page)
-}
 
 /// The keys of what is in the answer only by what is kept from patients, where that is not so of itself.
 ///
 /// # Errors
 /// When the store fails.
-fn only_by_kept(session: &mut Session<'_, '_>, query: &Query, page: &Page) -> Result<HashSet<i64>, ApiError> {
+pub(super) fn only_by_kept(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    page: &Page,
+) -> Result<HashSet<i64>, ApiError> {
     // These are some of those that the answer has.
     let room = session.transaction.look_again();
     let found = session.without_explain(|session| session.unlogged(|session| beyond(session, query, page)));

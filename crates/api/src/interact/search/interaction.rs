@@ -1,0 +1,38 @@
+//! The interaction: a page is found, and told in the log of everybody whose data is on it.
+
+use std::collections::HashSet;
+
+use concord_consent::caller::Actor;
+use concord_fhir::search::Query;
+
+use crate::error::ApiError;
+use crate::interact::search::by_kept::only_by_kept;
+use crate::interact::search::page::Page;
+use crate::interact::search::query::run;
+use crate::interact::session::Session;
+use crate::interact::{Call, access, is_event};
+
+/// Whose record a search is about: that of the patients it names, else a patient's own.
+fn asked_about(call: &Call, query: &Query) -> Vec<String> {
+    let mut named = query.records();
+    named.extend(query.compartment.iter().filter(|patient| !query.records().contains(patient)).cloned());
+    match &call.caller.actor {
+        Actor::Patient(own) if named.is_empty() => vec![own.clone()],
+        _ => named,
+    }
+}
+
+/// A page of the resources that match and that the caller may see. Every patient whose data is on it is told in the log.
+pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
+    let page = run(session, query)?;
+    let asked = asked_about(session.call, query);
+    let by_kept = match asked.as_slice() {
+        // Who was asked about is told of all.
+        [_] => HashSet::new(),
+        // Of the log somebody finds so what they did themselves, and that is told already.
+        _ if query.resource_type.is_some_and(is_event) => page.versions.iter().map(|event| event.key).collect(),
+        _ => only_by_kept(session, query, &page)?,
+    };
+    access::disclose_found(session, &page.disclosed(), &asked, &by_kept)?;
+    Ok(page)
+}
