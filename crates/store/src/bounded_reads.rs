@@ -55,9 +55,9 @@ impl Store {
                 };
                 match begun {
                     Some(done) => {
-                        in_turn(started).await;
-                        // What is to be committed is waited for together with others'.
+                        // What is to be committed is waited for together with others', and whoever is next waits for nothing.
                         drop(place);
+                        in_turn(started).await;
                         done
                     }
                     None => self.read_in_places(reads, place, work).await?,

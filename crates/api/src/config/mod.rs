@@ -110,13 +110,13 @@ pub struct Config {
     /// The same for a transaction Bundle.
     #[config(default = 60_000, deserialize_with = field::number::<1, 3_600_000, _, _>)]
     pub transaction_timeout_ms: u64,
-    /// How many steps the database's machine may take over all searches of one request on SQLite; a row that is looked at
-    /// takes some ten. What takes more is stopped and answered like what takes too long. PostgreSQL counts none.
+    /// How many steps the database's machine may take over all searches of one request, or of one entry of a Bundle, on SQLite; a row
+    /// that is looked at takes some ten. What takes more is stopped and answered like what takes too long. PostgreSQL counts none.
     #[config(default = 100_000_000, deserialize_with = field::number::<1000, 1_000_000_000_000, _, _>)]
     pub query_steps: u64,
     /// How many of these steps the condition of a write (`If-None-Exist`, a conditional update, patch or delete) may take on
-    /// SQLite's only writer. One that takes more is matched before, in a read, and again if data has changed meanwhile; in a
-    /// transaction it is refused, as is a search beside writes. To find a resource by its identifier takes some hundreds.
+    /// SQLite's only writer. One that takes more is matched before, in a read, and again if data has changed meanwhile; where all
+    /// those of a transaction take more than 20 times that, so are they. To find a resource by its identifier takes some hundreds.
     #[config(default = 100_000, deserialize_with = field::number::<1000, 1_000_000_000, _, _>)]
     pub condition_steps: u64,
     /// How many searches, histories, operations and transactions of reads run at once that may take long. On SQLite these are

@@ -62,15 +62,15 @@ async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<(Entr
         return Ok((list, place));
     }
     let done = bundle::transaction(service, exchange.call.clone(), entries).await?;
-    let is_told_anyway = done.iter().any(Outcome::may_have_changed);
-    let bytes = done.iter().map(|one| one.weight().bytes).sum::<usize>();
+    let is_told_anyway = done.iter().flatten().any(Outcome::may_have_changed);
+    let bytes = done.iter().flatten().map(|one| one.weight().bytes).sum::<usize>();
     let is_small = answers::is_small(bytes, list.form.is_plain());
     let tell = move || {
         for (place, one) in done.into_iter().enumerate() {
             if !is_told_anyway {
                 list.require_room()?;
             }
-            list.tell(place, Ok(one))?;
+            list.tell(place, one)?;
         }
         Ok(list)
     };

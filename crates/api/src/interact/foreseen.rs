@@ -12,6 +12,7 @@ use concord_store::transaction::walks::Walks;
 use crate::error::ApiError;
 use crate::interact::Service;
 use crate::interact::prepared::Readiness;
+use crate::interact::search::conditional::Conditions;
 
 /// What a patch makes of one version.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub(crate) struct ConditionMatch {
 pub(crate) struct Foreseen {
     /// What the condition matches, where that takes long.
     pub(crate) condition: Option<ConditionMatch>,
+    /// What the conditions of a transaction match, where that takes long.
+    pub(crate) conditions: Option<Arc<Conditions>>,
     /// What walks along references have come to, where these lead far.
     pub(crate) walks: Option<Arc<Walks>>,
     /// What patches make, by the keys of the resources.
@@ -78,8 +81,8 @@ impl Foreseen {
     pub(crate) fn nothing(service: &Service) -> Foreseen {
         let at_once = Cell::new(PatchBudget::least(&service.settings.limits));
         let (ready, ids) = (Readiness::default(), HashMap::new());
-        let (condition, walks, patched) = (None, None, HashMap::new());
-        Foreseen { condition, walks, patched, at_once, checks: Checks::new(), ready, ids }
+        let (condition, conditions, walks, patched) = (None, None, None, HashMap::new());
+        Foreseen { condition, conditions, walks, patched, at_once, checks: Checks::new(), ready, ids }
     }
 
     /// Nothing has been spent: the work is begun, perhaps once more.

@@ -128,10 +128,9 @@ impl Transaction<'_> {
             Holding::Nothing => AT_A_TIME,
         };
         let Reading { rows, from, shown, holding, is_known } = reading;
-        let (may_be_stopped, weight) = (self.may_be_stopped, self.weight_of_bodies());
+        let may_be_stopped = self.may_be_stopped;
         let (taken, place, uncounted) = (0, 0, 0);
-        let mut room =
-            Room { room, shown, holding, is_known, may_be_stopped, weight, taken, place, beyond: None, uncounted };
+        let mut room = Room { room, shown, holding, is_known, may_be_stopped, taken, place, beyond: None, uncounted };
         let found = match self.is_postgres() {
             true => self.small_bodies(rows, from, &mut room)?,
             false => {
@@ -221,8 +220,6 @@ struct Room<'a> {
     is_known: &'a dyn Fn(i64) -> bool,
     /// Whether it is done again elsewhere once it has taken more than a little.
     may_be_stopped: bool,
-    /// As how many bytes each counts.
-    weight: usize,
     taken: usize,
     /// How many have come that are not left out.
     place: usize,
@@ -234,7 +231,7 @@ struct Room<'a> {
 impl Room<'_> {
     /// Whether the body of the next is wanted and may be handed out.
     fn takes(&mut self, key: i64, length: usize) -> bool {
-        self.uncounted += length.saturating_mul(self.weight);
+        self.uncounted += length;
         if self.uncounted >= COUNTED {
             deadline::charge(std::mem::take(&mut self.uncounted));
         }

@@ -58,6 +58,8 @@ pub struct Transaction<'a> {
     pub(crate) fresh: Vec<(String, i64)>,
     /// How many statements have run that may have changed something.
     pub changes: u64,
+    /// What it has stored or taken away, some of it perhaps more than once.
+    pub(crate) touched: Vec<(ResourceType, String)>,
     /// How many audit records have been added.
     pub(crate) appended: usize,
     /// How many statements may still run; none for as many as are wanted.
@@ -133,6 +135,7 @@ impl<'a> Transaction<'a> {
             now,
             fresh: Vec::new(),
             changes: 0,
+            touched: Vec::new(),
             appended: 0,
             left: None,
             exceeded: false,
@@ -254,6 +257,12 @@ impl<'a> Transaction<'a> {
     #[must_use]
     pub fn state(&self) -> Option<u64> {
         self.state
+    }
+
+    /// The ids of what it has stored or taken away itself, of one type or of any.
+    pub fn touched(&self, resource_type: Option<ResourceType>) -> impl Iterator<Item = &str> {
+        let is_meant = move |of: &ResourceType| resource_type.is_none_or(|wanted| wanted == *of);
+        self.touched.iter().filter(move |(of, _)| is_meant(of)).map(|(_, id)| id.as_str())
     }
 
     /// Bounds what is run while it lives.

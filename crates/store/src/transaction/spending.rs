@@ -17,12 +17,6 @@ const CONDITIONS: u64 = 20;
 /// milliseconds.
 const WALKS: u64 = 400_000;
 
-/// As how many bytes one counts of a body of which every element is looked at, where to read it through is one.
-const GONE_THROUGH: usize = 8;
-
-/// How many bytes that are gone through so count like a step of the database's machine.
-const BYTES_A_STEP: usize = 4;
-
 /// Of what a statement takes that callers' statements may.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Payment {
@@ -51,8 +45,6 @@ pub(crate) struct Left {
     in_walk: bool,
     /// Whether what runs now is a statement whose shape a caller chose.
     paid: bool,
-    /// Whether what is found is gone through element by element, by an operation beside writes on the embedded database's writer.
-    in_operation: bool,
 }
 
 impl Left {
@@ -67,7 +59,6 @@ impl Left {
             walks: u64::MAX,
             in_walk: false,
             paid: false,
-            in_operation: false,
         }
     }
 
@@ -115,6 +106,12 @@ impl Transaction<'_> {
         self.left_to_callers.all = cost;
         self.left_to_callers.conditions = cost.condition.saturating_mul(CONDITIONS);
         self.left_to_callers.walks = if self.only_writer { WALKS } else { u64::MAX };
+    }
+
+    /// Lets the next of several that are carried out together take as much as the first: what one takes depends on what its caller
+    /// may not see, and must not be told by what becomes of another.
+    pub fn bound_anew(&mut self, cost: Cost) {
+        self.left_to_callers.all = cost;
     }
 
     /// Whether callers' statements have taken all the steps that they may.
@@ -169,52 +166,22 @@ impl Transaction<'_> {
         left.is_some()
     }
 
-    /// Says that a condition is being matched, or something searched beside writes. Where that is done by the only writer,
-    /// for which all others wait, it may take next to nothing.
+    /// Says that a condition is being matched. Where that is done by the only writer, for which all others wait, it may take next
+    /// to nothing.
     pub fn begin_condition(&mut self) {
         self.left_to_callers.in_condition = self.only_writer;
         self.left_to_callers.exceeded = false;
         self.left_to_callers.condition = self.left_to_callers.all.condition;
     }
 
-    /// The same of an operation, which computes over what it finds: bodies count for as much as it takes to go through each element.
-    pub fn begin_operation(&mut self) {
-        self.begin_condition();
-        self.left_to_callers.in_operation = self.only_writer;
-    }
-
-    /// As how many bytes each byte of what is found counts.
-    pub(crate) fn weight_of_bodies(&self) -> usize {
-        if self.left_to_callers.in_operation { GONE_THROUGH } else { 1 }
-    }
-
     /// Says that it has been; whether it took more than it may.
     pub fn end_condition(&mut self) -> bool {
-        self.left_to_callers.in_operation = false;
         self.left_to_callers.in_condition = false;
         self.left_to_callers.exceeded
     }
 
-    /// How many steps may still be computed where that holds up the only writer; none where it holds up nobody.
-    #[must_use]
-    pub fn left_to_compute(&self) -> Option<u64> {
-        self.left_to_callers.in_condition.then(|| self.left_to_callers.now().steps)
-    }
-
-    /// Counts what has been computed where that holds up the only writer, as [`Transaction::compute`] does; anywhere else it is no
-    /// work of a caller's that counts.
-    ///
-    /// # Errors
-    /// As [`Transaction::compute`].
-    pub fn compute_beside_writes(&mut self, steps: u64) -> Result<(), StoreError> {
-        match self.left_to_compute() {
-            Some(_) => self.compute(steps),
-            None => Ok(()),
-        }
-    }
-
-    /// Counts what has been computed over what was found, about as long as so many steps of the database's machine take: it holds
-    /// up the only writer like a statement. Belongs between the pieces of what may take long.
+    /// Counts what has been computed over what was found, about as long as so many steps of the database's machine take. Belongs
+    /// between the pieces of what may take long.
     ///
     /// # Errors
     /// When that is more than there was left, or nobody waits for it any more.
@@ -228,23 +195,6 @@ impl Transaction<'_> {
         // What may take only a little is begun anew elsewhere.
         let is_over = deadline::take(steps) && self.may_be_stopped;
         if is_over || left.time.is_zero() || left.steps <= steps { Err(StoreError::too_costly()) } else { Ok(()) }
-    }
-
-    /// Counts that an operation goes through what it has read by its name, where that holds up the only writer. Whoever only reads it
-    /// is bounded by what an answer may have.
-    ///
-    /// # Errors
-    /// As [`Transaction::compute`].
-    pub fn go_through(&mut self, bytes: usize) -> Result<(), StoreError> {
-        if self.left_to_callers.in_operation { self.compute_over(bytes) } else { Ok(()) }
-    }
-
-    /// Counts that each element of something is looked at that has so many bytes, where that holds up the only writer.
-    ///
-    /// # Errors
-    /// As [`Transaction::compute`].
-    pub fn compute_over(&mut self, bytes: usize) -> Result<(), StoreError> {
-        self.compute_beside_writes(u64::try_from(bytes / BYTES_A_STEP).unwrap_or(u64::MAX))
     }
 
     /// Runs a statement whose shape a caller chose.

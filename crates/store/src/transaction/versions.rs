@@ -246,6 +246,7 @@ impl Transaction<'_> {
             let (rows, registry) = self.rows_for(&versions)?;
             return self.buffer(&versions, rows, registry);
         }
+        self.touched.extend(versions.iter().map(|(version, _)| (version.resource_type, version.id.clone())));
         self.insert_resources(versions.iter().map(|(version, _)| *version))?;
         self.index(&versions)?;
         let links: Vec<(i64, &Entries)> = versions.iter().map(|(version, entries)| (version.key, *entries)).collect();
@@ -319,6 +320,7 @@ impl Transaction<'_> {
     /// keeps the rows of the last version, by which it is decided who may know that it was there.
     pub fn replace(&mut self, old: &Version, new: &Version, entries: Option<&Entries>) -> Result<(), StoreError> {
         let pk = self.next_key();
+        self.touched.push((new.resource_type, new.id.clone()));
         self.keep_superseded(old, pk)?;
         let changed = self.run(
             Sql::new("UPDATE resource SET version = ")

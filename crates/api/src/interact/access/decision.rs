@@ -147,7 +147,7 @@ fn decide_at(
 
 /// About how many steps of the database's machine it takes as long as to decide about one resource or type: by itself, and for
 /// each Consent.
-pub(crate) const STEPS_OF_DECISION: u64 = 300;
+const STEPS_OF_DECISION: u64 = 300;
 const STEPS_OF_CONSENT: u64 = 20;
 
 /// How many steps a decision from these facts takes.

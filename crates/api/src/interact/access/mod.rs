@@ -41,9 +41,9 @@ pub(crate) mod unnamed;
 
 pub(crate) use authorship::{may_change, owns, permitted, stored, writer, wrote};
 pub(crate) use decision::{
-    STEPS_OF_DECISION, as_if_elsewhere, decide_about, decide_everywhere, decide_in_emergency, decide_on,
-    decide_reference, decide_search, facts_about, facts_about_at, findable, finding, for_type, given_by, guard, issues,
-    only_record, require_scope, steps_of_decision, unbounded,
+    as_if_elsewhere, decide_about, decide_everywhere, decide_in_emergency, decide_on, decide_reference, decide_search,
+    facts_about, facts_about_at, findable, finding, for_type, given_by, guard, issues, only_record, require_scope,
+    steps_of_decision, unbounded,
 };
 pub(crate) use decision_cache::DecisionCache;
 pub(crate) use facts::own_record;

@@ -6,29 +6,35 @@ use std::sync::Arc;
 
 use crate::error::ApiError;
 use crate::interact::bundle::entry::Entry;
-use crate::interact::bundle::links::Used;
+use crate::interact::bundle::links::{Used, searches};
 use crate::interact::bundle::{Failed, SHORT, TransactionBundle, in_order, placed};
 use crate::interact::command::{Command, TransactionKind};
 use crate::interact::execute::in_transaction;
 use crate::interact::foreseen::Foreseen;
 use crate::interact::prepared::Readiness;
+use crate::interact::search::conditional::Conditions;
 use crate::interact::session::Session;
 use crate::interact::{Call, Service, patch};
 use concord_store::transaction::Transaction;
 use concord_store::{Extent, Reply};
 
-/// Applies the patches to the versions of now, all of which have one budget, and makes ready what is stored of many entries.
+/// Applies the patches to the versions of now, all of which have one budget, and makes ready what is stored of many entries. Where
+/// the writer was found to take too long over them, what conditions match is found too.
 ///
 /// # Errors
-/// When the patches cost too much together, when a terminology server elsewhere has to be asked, and when the store fails.
-pub(super) async fn foresee(service: &Arc<Service>, call: &Call, all: &Arc<Vec<Entry>>) -> Result<Foreseen, ApiError> {
-    let patched = match all.iter().any(|entry| entry.command.is_patch()) {
-        false => Foreseen::nothing(service),
-        true => match foresee_in(service, call, all, Extent::Little).await {
-            Err(ApiError::NotForeseen { .. }) => foresee_in(service, call, all, Extent::Much).await?,
-            found => found?,
-        },
+/// When the patches cost too much together, a condition by itself does, a terminology server elsewhere has to be asked, and when the store
+/// fails.
+pub(super) async fn foresee(
+    service: &Arc<Service>,
+    call: &Call,
+    all: &Arc<Vec<Entry>>,
+    finds_before: bool,
+) -> Result<Foreseen, ApiError> {
+    let conditions = match finds_before {
+        true => Some(Arc::new(conditions(service, call, all).await?)),
+        false => None,
     };
+    let patched = Foreseen { conditions, ..patched(service, call, all).await? };
     let stores = |entry: &Entry| matches!(entry.command, Command::Create { .. } | Command::Update { .. });
     if service.store.has_many_writers() || all.iter().filter(|entry| stores(entry)).count() <= SHORT {
         return Ok(patched);
@@ -36,6 +42,44 @@ pub(super) async fn foresee(service: &Arc<Service>, call: &Call, all: &Arc<Vec<E
     let (own, called, all) = (Arc::clone(service), call.clone(), Arc::clone(all));
     let look = move |transaction: &mut Transaction<'_>| (ready(&own, &called, transaction, &all, &patched), Vec::new());
     in_transaction(service, &call.caller, TransactionKind::Records, Extent::Much, look).await
+}
+
+/// What the conditions of all entries match now, and what their references by a search do.
+async fn conditions(service: &Arc<Service>, call: &Call, all: &Arc<Vec<Entry>>) -> Result<Conditions, ApiError> {
+    let (own, called, all) = (Arc::clone(service), call.clone(), Arc::clone(all));
+    let look = move |transaction: &mut Transaction<'_>| {
+        let mut found = Conditions::in_state_of(transaction);
+        for entry in all.iter() {
+            let audit = entry.command.audit(&called);
+            let (done, records) = Session::run(&own, &called, transaction, audit, |session| {
+                if let Some(query) = entry.command.decided_by() {
+                    found.add(session, query)?;
+                }
+                let named = entry.command.resource().map_or_else(Vec::new, |resource| searches(session, resource));
+                for query in named {
+                    found.add(session, &query)?;
+                }
+                session.audit.says_nothing();
+                Ok(())
+            });
+            if let Err(fault) = done {
+                return (Err(placed(fault, entry.place)), records);
+            }
+        }
+        (Ok(found), Vec::new())
+    };
+    in_transaction(service, &call.caller, TransactionKind::Records, Extent::Much, look).await
+}
+
+/// What the patches make.
+async fn patched(service: &Arc<Service>, call: &Call, all: &Arc<Vec<Entry>>) -> Result<Foreseen, ApiError> {
+    Ok(match all.iter().any(|entry| entry.command.is_patch()) {
+        false => Foreseen::nothing(service),
+        true => match foresee_in(service, call, all, Extent::Little).await {
+            Err(ApiError::NotForeseen { .. }) => foresee_in(service, call, all, Extent::Much).await?,
+            found => found?,
+        },
+    })
 }
 
 /// Makes ready what is stored. Whatever goes wrong goes wrong in the write as well, which tells.

@@ -8,9 +8,9 @@ use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::literal::by_search;
-use concord_fhir::registry::Registry;
+use concord_fhir::registry::{Registry, ResourceType};
 use concord_fhir::schema::{LinkKind, relink};
-use concord_fhir::search::{self, Handling};
+use concord_fhir::search::{self, Handling, Query};
 
 use crate::error::ApiError;
 use crate::interact::bundle::entry::Entry;
@@ -127,7 +127,21 @@ pub(super) fn resolve(session: &mut Session<'_, '_>, value: &mut Value<'static>)
     })
 }
 
-fn matched(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<String>, ApiError> {
+/// The searches by which a resource refers to something.
+pub(super) fn searches(session: &mut Session<'_, '_>, value: &Value<'static>) -> Vec<Query> {
+    let mut texts = Vec::new();
+    // What cannot be read the write refuses.
+    let _as_it_is = relink(&mut value.clone(), &mut |kind, text| {
+        if kind == LinkKind::Reference && by_search(text, &session.service.base).is_some() {
+            texts.push(text.to_owned());
+        }
+        Ok::<_, ApiError>(None)
+    });
+    texts.iter().filter_map(|text| query(session, text).ok().flatten()).map(|(_, query)| query).collect()
+}
+
+/// The search that a reference is, if it is one.
+fn query(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<(ResourceType, Query)>, ApiError> {
     let Some((resource_type, text)) = by_search(reference, &session.service.base) else { return Ok(None) };
     let pairs = query_parameters(text.as_bytes(), &[])?;
     let now = session.transaction.now;
@@ -139,6 +153,11 @@ fn matched(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<Stri
         Ok(query) => query,
         Err(_) => read(&*session.transaction.registry()?).map_err(ApiError::Malformed)?,
     };
+    Ok(Some((resource_type, query)))
+}
+
+fn matched(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<String>, ApiError> {
+    let Some((resource_type, query)) = query(session, reference)? else { return Ok(None) };
     match conditional::one(session, &query)? {
         Some(found) => Ok(Some(format!("{resource_type}/{}", found.id))),
         None => Err(ApiError::PreconditionFailed(Issue::plain(

@@ -1,6 +1,7 @@
 //! batch and transaction (R4 "RESTful API", batch/transaction). Every entry is a command and is carried out as one: by
 //! itself in a batch, in one database transaction with the others in a transaction.
 
+mod afterwards;
 mod ahead;
 mod entry;
 mod identity;
@@ -9,6 +10,7 @@ mod locks;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use concord_fhir::codec::{Requests, place_of_entry};
 use concord_fhir::issue::{Issue, IssueCode};
@@ -18,13 +20,13 @@ use crate::error::ApiError;
 use crate::interact::access::{break_glass, person};
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
+use crate::interact::bundle::afterwards::Parts;
 pub(crate) use crate::interact::bundle::entry::Entry;
 use crate::interact::bundle::identity::Named;
 use crate::interact::bundle::links::{Name, Renaming, Used, resolve};
 use crate::interact::command::{Command, TransactionKind};
 use crate::interact::execute::{MOST_TRIES, Outcome, asking_elsewhere, carry_out_within, execute, in_transaction};
 use crate::interact::foreseen::Foreseen;
-use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::slots::Slot;
 use crate::interact::time_limits::within;
@@ -120,7 +122,8 @@ pub(crate) async fn place(
 }
 
 /// Carries out all entries or none: deletes, then creates, updates and reads. References to other entries are to their
-/// `fullUrl`, or a search that matches one resource. One that only reads is done as reads are, away from the writer.
+/// `fullUrl`, or a search that matches one resource. One that only reads is done as reads are, away from the writer. What searches and the
+/// like come to beside writes may be told when these have been done ([`afterwards`]).
 ///
 /// # Errors
 /// The error of the first entry that fails, with the entry's place.
@@ -128,7 +131,7 @@ pub(crate) async fn transaction(
     service: &Arc<Service>,
     call: Call,
     entries: Vec<Result<Entry, ApiError>>,
-) -> Result<Vec<Outcome>, ApiError> {
+) -> Result<Vec<Result<Outcome, ApiError>>, ApiError> {
     let all = understood(entries)?;
     distinct(&all)?;
     let call = Call { left_ids: entry::left_ids(all.iter()), ..call };
@@ -141,8 +144,17 @@ pub(crate) async fn transaction(
         Some(TransactionKind::Head(..)) | None => TransactionKind::Records,
         Some(kind) => kind,
     };
-    within(service.settings.time.transaction, kind == TransactionKind::Change, all_or_nothing(service, call, all, kind))
-        .await
+    let writes = kind == TransactionKind::Change;
+    let limit = service.settings.time.transaction;
+    let until = Instant::now() + limit;
+    let parts = match writes {
+        true => afterwards::parts(service, all)?,
+        false => Parts { together: all, afterwards: Vec::new() },
+    };
+    let mut places: Vec<usize> = parts.together.iter().map(|entry| entry.place).collect();
+    places.sort_unstable();
+    let done = within(limit, writes, all_or_nothing(service, call.clone(), parts.together, kind)).await?;
+    Ok(afterwards::carried_out(service, &call, (places, done), parts.afterwards, until).await)
 }
 
 /// Carries entries out in one transaction; again, if the versions by which they refer to one another have become others (which
@@ -162,10 +174,11 @@ async fn all_or_nothing(
         _ => Extent::Much,
     };
     let all = Arc::new(all);
+    let mut finds_before = false;
     let mut fault = ApiError::Conflict("entries refer to one another by versions that keep changing".to_owned());
     for _ in 0..MOST_TRIES {
         let done = asking_elsewhere(service, &call.questions, async || {
-            let ahead = ahead::foresee(service, &call, &all).await?;
+            let ahead = ahead::foresee(service, &call, &all, finds_before).await?;
             let (own, called, all, expected) =
                 (Arc::clone(service), call.clone(), Arc::clone(&all), Arc::clone(&foreseen));
             let work = move |transaction: &mut Transaction<'_>| {
@@ -175,6 +188,9 @@ async fn all_or_nothing(
         });
         match done.await {
             Err(ApiError::OtherVersions(versions)) => foreseen = Arc::new(versions),
+            Err(costly) if matches!(costly.cause(), ApiError::CostlyCondition) && is_tried_again(&costly, &all) => {
+                (finds_before, fault) = (true, ApiError::Busy(1));
+            }
             Err(changed) if matches!(changed.cause(), ApiError::NotForeseen { .. }) => fault = changed,
             done => return done,
         }
@@ -182,6 +198,13 @@ async fn all_or_nothing(
     let told = AuditEntry::begin(&call, Interaction::Update, None).ended(Some(&fault));
     service.store.append_of(service.company.asker(&call.caller), told).await?;
     Err(fault)
+}
+
+/// Whether nothing has been decided yet, so that it is tried again and nothing is told. The log goes on meanwhile: what a condition
+/// on it matches cannot be found before.
+fn is_tried_again(fault: &ApiError, entries: &[Entry]) -> bool {
+    let is_foreseeable = || entries.iter().all(|entry| entry.command.is_foreseeable());
+    fault.is_undecided() && (!matches!(fault.cause(), ApiError::CostlyCondition) || is_foreseeable())
 }
 
 /// The entries, if each is understood. Of several whose content is not valid each is told.
@@ -257,9 +280,7 @@ fn together(
     match whole.carry_out(entries) {
         Ok(done) => (Ok(done), whole.records),
         // It has not been decided yet.
-        Err((fault, _)) if fault.is_undecided() && !matches!(fault.cause(), ApiError::CostlyCondition) => {
-            (Err(fault), Vec::new())
-        }
+        Err((fault, _)) if is_tried_again(&fault, entries) => (Err(fault), Vec::new()),
         Err((fault, refused)) => (Err(fault), refused),
     }
 }
@@ -341,18 +362,10 @@ impl<'t> TransactionBundle<'_, 't> {
     /// Carries one entry out by its command, which is linked to what the others are for, as a session of its own.
     fn step(&mut self, entry: &Entry, command: Command) -> Result<Outcome, Failed> {
         let mut left = self.answer;
-        let foreseen = Some(self.ahead);
         let (outcome, records) = self.within(entry, |session| {
             left.require_room()?;
-            let session = &mut session.foreseeing(foreseen);
-            // A search beside writes may take the writer no longer than their conditions.
-            match command.transaction_kind() {
-                TransactionKind::Change => execute(session, command, &mut left),
-                _ if matches!(command, Command::Operation { .. }) => {
-                    conditional::within_operation_budget(session, |session| execute(session, command, &mut left))
-                }
-                _ => conditional::within_condition_budget(session, |session| execute(session, command, &mut left)),
-            }
+            session.transaction.bound_anew(session.service.settings.cost);
+            execute(session, command, &mut left)
         })?;
         self.answer = left;
         self.records.extend(records);
@@ -366,7 +379,10 @@ impl<'t> TransactionBundle<'_, 't> {
         work: impl FnOnce(&mut Session<'_, 't>) -> Result<T, ApiError>,
     ) -> Result<(T, Vec<Record>), Failed> {
         let audit = entry.command.audit(&self.call);
-        let (result, records) = Session::run(self.service, &self.call, self.transaction, audit, work);
+        let ahead = self.ahead;
+        let (result, records) = Session::run(self.service, &self.call, self.transaction, audit, |session| {
+            work(&mut session.foreseeing(Some(ahead)))
+        });
         match result {
             Ok(done) => Ok((done, records)),
             Err(fault) => Err((placed(fault, entry.place), records)),

@@ -219,28 +219,18 @@ pub(crate) fn called(name: &str, target: &OperationTarget, reads: bool) -> Resul
     Ok(operation)
 }
 
-/// As how many steps of the database's machine each operation counts beside writes, besides what it reads and computes.
-const STEPS_OF_EACH: u64 = 5_000;
-
 impl Operation {
-    /// Carries it out. Where that holds up the only writer, what goes in and what is answered count.
+    /// Carries it out.
     ///
     /// # Errors
-    /// Those of the operation, and when it takes more than it may there.
+    /// Those of the operation.
     pub(crate) fn carry_out(
         &self,
         session: &mut Session<'_, '_>,
         target: &OperationTarget,
         input: &Input,
     ) -> Result<Output, ApiError> {
-        session.transaction.compute_beside_writes(STEPS_OF_EACH)?;
-        session.transaction.compute_over(input.bytes())?;
-        let output = (self.run)(session, target, input)?;
-        // Versions count where they are read.
-        if let Output::Value(value) = &output {
-            session.transaction.compute_over(bytes(value))?;
-        }
-        Ok(output)
+        (self.run)(session, target, input)
     }
 
     /// Whether it may compute for long, however little the database takes.
@@ -308,11 +298,6 @@ pub(crate) fn has_bytes(value: &Value<'_>, bytes: usize) -> bool {
     left_after(value, bytes) == 0
 }
 
-/// How many bytes it has, about.
-fn bytes(value: &Value<'_>) -> usize {
-    usize::MAX - left_after(value, usize::MAX)
-}
-
 /// How much of some bytes a value leaves, about; it is not gone through beyond.
 fn left_after(value: &Value<'_>, left: usize) -> usize {
     let mut left = left.saturating_sub(4);
@@ -352,12 +337,6 @@ impl Input {
     pub(crate) fn names_many(&self) -> bool {
         let asked = self.parameters.as_ref().map_or(&[][..], |parameters| parameters.list("parameter"));
         self.pairs.len() + asked.len() > MANY
-    }
-
-    /// How many bytes it has, about.
-    fn bytes(&self) -> usize {
-        let asked: usize = self.pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
-        asked.saturating_add(self.parameters.as_ref().map_or(0, bytes))
     }
 
     /// Whether its body is so large that it takes long whatever the database takes.

@@ -88,7 +88,6 @@ pub(super) fn type_queries(
     if session.call.caller.scopes.that_permit(Action::Search, Some(resource_type)).next().is_none() {
         return Ok(None);
     }
-    session.transaction.compute_beside_writes(access::STEPS_OF_DECISION)?;
     let decision = access::decide_search(session, Action::Search, resource_type, Some(patient))?;
     let predicate = Predicate::PatientCompartment(patient.to_owned()).and(wanted).and(decision.permit.clone());
     let found = predicate != Predicate::None;

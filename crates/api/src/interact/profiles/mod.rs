@@ -8,7 +8,6 @@ mod define;
 mod knowledge;
 mod settings;
 
-use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use concord_fhir::issue::{Issue, IssueCode};
@@ -131,15 +130,6 @@ pub(crate) fn replace(
 /// About how many steps of the database's machine it takes as long as to look at one code.
 pub(crate) const STEPS_OF_CODE: u64 = 20;
 
-/// The same as one step of a check.
-const STEPS_OF_CHECK: u64 = 20;
-
-/// How many steps checks by profiles and of answers may take where that holds up the only writer; none where it does not.
-fn most_of_checks(session: &Session<'_, '_>) -> Option<usize> {
-    let left = session.transaction.left_to_compute()?;
-    Some(usize::try_from(left / STEPS_OF_CHECK).unwrap_or(usize::MAX))
-}
-
 /// What there is to say of a resource by the profiles that it claims and those that are asked, and of answers by their
 /// Questionnaire. `stored` is the resource itself, if it is stored; `reader` reads what it refers to.
 ///
@@ -155,10 +145,6 @@ pub(crate) fn problems(
     let library = library(session)?;
     let form = answers::form(session, resource)?;
     let now = instant(session.transaction.now);
-    // What both checks may still take together, where they hold up the only writer.
-    let most = most_of_checks(session);
-    let left = Cell::new(most.unwrap_or_default());
-    let together = most.map(|_| &left);
     let mut shelf = Shelf::new(session, Bounds::ASKED).reading(reader);
     let knowledge = Knowledge::over(&mut shelf).following(resource);
     let checker = Checker {
@@ -167,18 +153,12 @@ pub(crate) fn problems(
         stored: Some(&knowledge),
         is_whole: true,
         now: Some(&now),
-        together,
+        together: None,
     };
     let mut issues = checker.check(resource, Asked { profiles: asked, claimed: None });
-    issues.extend(answers::checked(resource, &form, &knowledge, together));
+    issues.extend(answers::checked(resource, &form, &knowledge, None));
     drop(knowledge);
     let (told, mut seen) = shelf.ended()?;
-    if let Some(most) = most {
-        // What would have taken more took all that there was.
-        let taken = most.saturating_sub(left.get()) + usize::from(left.get() == 0);
-        let steps = u64::try_from(taken).unwrap_or(u64::MAX);
-        session.transaction.compute(steps.saturating_mul(STEPS_OF_CHECK))?;
-    }
     issues.extend(told);
     if !seen.is_empty() {
         seen.extend(stored.cloned());

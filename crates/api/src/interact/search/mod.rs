@@ -14,4 +14,4 @@ pub(crate) mod terminology;
 
 pub(crate) use interaction::search;
 pub(crate) use page::Page;
-pub(crate) use query::matches;
+pub(crate) use query::{matches, matches_among};

@@ -196,3 +196,19 @@ pub(crate) fn matches(session: &mut Session<'_, '_>, query: &Query, limit: u32) 
     let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit };
     Ok(session.transaction.page(&wanted)?.0)
 }
+
+/// The same of those with one of these ids.
+pub(crate) fn matches_among(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    ids: Vec<String>,
+    limit: u32,
+) -> Result<Vec<Version>, ApiError> {
+    let (mut queries, _) = session.unlogged(|session| permitted(session, query, &Predicate::All))?;
+    let among = Predicate::Id(ids);
+    for one in &mut queries {
+        one.predicate = std::mem::replace(&mut one.predicate, Predicate::None).and(among.clone());
+    }
+    let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit };
+    Ok(session.transaction.page(&wanted)?.0)
+}

@@ -1,7 +1,7 @@
 //! Tests of interactions as a whole, on each database.
 
+mod beside_writes;
 mod chain;
-mod computing;
 pub(crate) mod databases;
 mod differential;
 mod ended_consents;

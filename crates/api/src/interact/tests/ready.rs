@@ -166,12 +166,12 @@ async fn entries_of_a_long_transaction_name_each_other_and_are_all_stored_or_non
         let ids: Vec<String> = done
             .iter()
             .map(|one| match one {
-                Outcome::Written(written) => written.version.id.clone(),
+                Ok(Outcome::Written(written)) => written.version.id.clone(),
                 other => panic!("{other:?}"),
             })
             .collect();
         for (number, one) in done.iter().enumerate().skip(1) {
-            let Outcome::Written(written) = one else { panic!("{one:?}") };
+            let Ok(Outcome::Written(written)) = one else { panic!("{one:?}") };
             assert_eq!(code(written), format!("code-{number}"));
             assert!(written.version.body.contains(&format!("Observation/{}", ids[number - 1])), "{number}");
         }
