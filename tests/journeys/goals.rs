@@ -6,7 +6,7 @@ use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! { a_goal_is_negotiated, whatever_is_changed_asks_again, nobody_speaks_for_another, what_is_whose_to_change, who_sees_the_negotiation,
-labels_of_anothers_goal_are_left_as_they_are }
+labels_of_anothers_goal_are_left_as_they_are, who_is_asked_is_asked_and_no_more }
 
 fn word(who: &str, status: &str) -> Value {
     json!({"url": "http://hl7.org/fhir/StructureDefinition/goal-acceptance", "extension": [
@@ -37,6 +37,39 @@ async fn labels_of_anothers_goal_are_left_as_they_are(concord: &Concord) {
         {"op": "replace", "path": "/description/text", "value": "Walk to the park"}]);
     let patched = patch(&both).await.expect(200).json();
     assert_eq!((&patched["meta"]["versionId"], &patched["meta"]["tag"]), (&json!("2"), &Value::Null));
+}
+
+/// Whoever asks others says nothing for them, from the first version on; and nobody's word goes by another's name.
+async fn who_is_asked_is_asked_and_no_more(concord: &Concord) {
+    people::arrive(concord).await;
+    let gp = concord.user(GP);
+    let important = json!({"url": "priority", "valueCodeableConcept": {"text": "not important to me"}});
+    let parts = |word: Value, change: &dyn Fn(&mut Vec<Value>)| {
+        let mut word = word;
+        change(word["extension"].as_array_mut().expect("parts"));
+        word
+    };
+    let id = gp.create(&goal("walk", vec![])).await;
+    for word in [
+        parts(word(AMINA, "pending"), &|parts| parts.push(important.clone())),
+        parts(word(AMINA, "pending"), &|parts| parts[1] = json!({"url": "status", "valueString": "agree"})),
+        parts(word(AMINA, "pending"), &|parts| {
+            parts[1]["_valueCode"] = json!({"extension": [{"url": "urn:x", "valueString": "agree"}]});
+        }),
+    ] {
+        gp.post("Goal", &goal("walk", vec![word.clone()])).await.expect(422);
+        revise(&gp, &id, |goal| goal["extension"] = json!([word])).await.expect(422);
+    }
+    let called = parts(word(GP, "agree"), &|parts| {
+        parts[0]["valueReference"]["display"] = json!("Amina Hussain");
+        parts.push(important.clone());
+    });
+    let made = gp.create(&goal("walk", vec![called.clone(), word(AMINA, "pending")])).await;
+    revise(&gp, &id, |goal| goal["extension"] = json!([called])).await.expect(200);
+    for id in [made, id] {
+        let stored = gp.get(&format!("Goal/{id}")).await.expect(200).json();
+        assert_eq!(stored["extension"][0]["extension"][0]["valueReference"], json!({"reference": GP}));
+    }
 }
 
 /// The goal as it is, changed by `change` and put back.

@@ -76,6 +76,7 @@ mod one_patient_a_number;
 mod one_request;
 mod operations;
 mod order_of_the_log;
+mod own_words;
 mod pace;
 mod parameters;
 mod patch;

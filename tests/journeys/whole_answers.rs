@@ -123,7 +123,9 @@ fn word(who: &str, status: &str) -> Value {
 async fn parameters_of_agreement(concord: &Concord) {
     people::arrive(concord).await;
     let (amina, gp) = (concord.patient("amina"), concord.user("Practitioner/gp"));
-    let words = [word("Patient/amina", "agree"), word("Practitioner/gp", "pending")];
+    let mut asked = word("Practitioner/gp", "pending");
+    asked["extension"].as_array_mut().expect("parts").truncate(2);
+    let words = [word("Patient/amina", "agree"), asked];
     let goal = json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
         "subject": {"reference": "Patient/amina"}, "extension": words});
     let id = amina.create(&goal).await;

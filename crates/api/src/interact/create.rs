@@ -64,6 +64,9 @@ pub(super) fn insert(
         Some(_) => make(session)?,
         None => ready::made(session, (resource_type, id), None, make)?,
     };
+    if let Some(companion) = &companion {
+        (companion.announce)(session, &proposed.version)?;
+    }
     let remarks = write::store(session, &proposed, None, &told)?;
     proposed.warnings.extend(remarks);
     match (companion, hooks.after_create) {

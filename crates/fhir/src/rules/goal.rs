@@ -299,10 +299,61 @@ fn wait(entry: &mut Value<'_>) {
     }
 }
 
+/// Whether an entry says how important the goal is.
+fn says_a_priority(entry: &Value<'_>) -> bool {
+    entry.list("extension").iter().any(|part| part.text("url") == Some("priority"))
+}
+
+/// What a word may say of whom it names besides the reference: another name or number would make it a word of somebody else to
+/// whoever reads that.
+const NAMES: [&str; 2] = ["display", "identifier"];
+
+/// Leaves out what else a word that was not there calls whom it names by a reference.
+fn leave_out_names(goal: &mut Value<'_>, previous: Option<&Value<'_>>, base: &str) {
+    let stood = |entry: &Value<'_>| previous.is_some_and(|old| old.list("extension").iter().any(|one| one.same(entry)));
+    let words = acceptances(goal, base).into_iter().filter(|word| !word.individual.is_empty());
+    let new = words.filter(|word| goal.list("extension").get(word.position).is_some_and(|entry| !stood(entry)));
+    let positions: Vec<usize> = new.map(|word| word.position).collect();
+    let Some(Value::Array(entries)) = goal.as_object_mut().and_then(|goal| goal.get_mut("extension")) else { return };
+    for position in positions {
+        let entry = entries.get_mut(position).and_then(Value::as_object_mut);
+        let Some(Value::Array(parts)) = entry.and_then(|entry| entry.get_mut("extension")) else { continue };
+        for part in parts.iter_mut().filter_map(Value::as_object_mut) {
+            if let Some(named) = part.get_mut("valueReference").and_then(Value::as_object_mut) {
+                NAMES.iter().for_each(|name| drop(named.remove(name)));
+            }
+        }
+    }
+}
+
+/// Why a word may not be given that was not there or was another one; `is_new`: nobody has asked that party before.
+fn refusal(entry: &Value<'_>, word: &Acceptance, is_new: bool, context: &WriteContext<'_>) -> Option<&'static str> {
+    let is_own = context.writer.is(&word.individual);
+    if says_twice(entry) {
+        Some("a word says once whose it is, what it is and how important")
+    } else if !is_own && (!is_new || word.status != "pending") {
+        Some(
+            "everybody accepts a goal for themselves: leave the entry of somebody else as it is; that of somebody new must \
+             be `pending`",
+        )
+    } else if !is_plain_word(entry) {
+        Some("a word is an individual, a status and a priority, and nothing else")
+    } else if !is_own && says_a_priority(entry) {
+        Some(
+            "how important a goal is everybody says for themselves: the entry of somebody new is `pending`, and no more",
+        )
+    } else if !names_parties(entry, context.settings) {
+        Some("a word is that of a person, a team or an organisation: name nothing else in it")
+    } else {
+        None
+    }
+}
+
 /// Everybody speaks for themselves: another party's word is what it was, and that of somebody new only waits.
-fn check_acceptances(goal: &Value<'_>, context: &WriteContext<'_>, issues: &mut Vec<Issue>) {
+fn check_acceptances(goal: &mut Value<'_>, context: &WriteContext<'_>, issues: &mut Vec<Issue>) {
     let WriteContext { writer, settings, .. } = *context;
     let previous = context.previous.map(|previous| previous.value);
+    leave_out_names(goal, previous, settings.base);
     let words = acceptances(goal, settings.base);
     let before = previous.map(|previous| acceptances(previous, settings.base)).unwrap_or_default();
     for (at, word) in words.iter().enumerate() {
@@ -312,29 +363,14 @@ fn check_acceptances(goal: &Value<'_>, context: &WriteContext<'_>, issues: &mut 
             issues.push(Issue::error(IssueCode::BusinessRule, place, text));
             continue;
         }
-        let entry = goal.list("extension").get(word.position);
+        let Some(entry) = goal.list("extension").get(word.position) else { continue };
         let known = before.iter().find(|other| other.individual == word.individual);
         let stood = known.and_then(|known| previous?.list("extension").get(known.position));
-        let kept = entry.zip(stood).is_some_and(|(entry, stood)| is_kept(entry, stood));
-        if kept {
+        if stood.is_some_and(|stood| is_kept(entry, stood)) {
             continue;
         }
-        if entry.is_some_and(says_twice) {
-            let text = "a word says once whose it is, what it is and how important";
-            issues.push(Issue::error(IssueCode::BusinessRule, place, text));
-            continue;
-        }
-        if !writer.is(&word.individual) && (known.is_some() || word.status != "pending") {
-            let text = "everybody accepts a goal for themselves: leave the entry of somebody else as it is; that of \
-                        somebody new must be `pending`";
-            issues.push(Issue::error(IssueCode::BusinessRule, place, text));
-        } else if previous.is_some() && !entry.is_some_and(is_plain_word) {
-            let text = "a word is an individual, a status and a priority, and nothing else";
-            issues.push(Issue::error(IssueCode::BusinessRule, place, text));
-        } else if !entry.is_some_and(|entry| names_parties(entry, settings)) {
-            let text = "a word is that of a person, a team or an organisation: name nothing else in it";
-            issues.push(Issue::error(IssueCode::BusinessRule, place, text));
-        }
+        let refused = refusal(entry, word, known.is_none(), context);
+        issues.extend(refused.map(|text| Issue::error(IssueCode::BusinessRule, place, text)));
     }
     for gone in before.iter().filter(|word| !writer.is(&word.individual)) {
         if !words.iter().any(|word| word.individual == gone.individual) {

@@ -166,6 +166,22 @@ fn check_targets(resource: &Value<'_>, previous: &Value<'_>, issues: &mut Vec<Is
     issues.extend(news.map(|one| Issue { severity: Severity::Error, code: IssueCode::BusinessRule, ..one }));
 }
 
+/// Elements that say how a Task is kept, and nothing of what was asked.
+const HOW_IT_IS_KEPT: [&str; 2] = ["meta", "identifier"];
+
+/// Whether a version of the Task of a correction leaves what was asked as it stood, whoever writes it: it says how far that is, and
+/// what the answer is.
+#[must_use]
+pub fn leaves_what_was_asked(task: &Value<'_>, previous: &Value<'_>) -> bool {
+    let rows = TABLE.iter().find(|shared| shared.name == "Task").map_or(&[][..], |shared| shared.rows);
+    let is_free = |member: &str| {
+        HOW_IT_IS_KEPT.contains(&member) || rows.iter().any(|row| row.element == member && !row.parties.is_empty())
+    };
+    let mut members = members(task, previous).into_iter();
+    let stays = |member: String| is_free(&member) || is_same(task.get(&member), previous.get(&member));
+    correction(previous).is_some() && members.all(stays)
+}
+
 /// The members of both, each once.
 pub(super) fn members(one: &Value<'_>, other: &Value<'_>) -> Vec<String> {
     let both = [one, other].into_iter().filter_map(Value::as_object).flat_map(|object| object.0.iter());
@@ -308,6 +324,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Of every element of a Task, and of what stands beside it.
+    #[test]
+    fn a_task_says_what_was_asked_or_something_else() {
+        let code = r#""code":{"coding":[{"code":"medRecCxReq"}]}"#;
+        let task = |rest: &str| read(&format!(r#"{{"resourceType":"Task",{rest}}}"#));
+        let shape = r4().resource(ResourceType::parse("Task").unwrap()).unwrap();
+        let free = ["meta", "identifier", "status", "businessStatus", "statusReason", "lastModified", "owner"];
+        let free = [&free[..], &["executionPeriod", "output", "note"]].concat();
+        for element in shape.elements.iter().filter(|element| element.name != "code") {
+            for member in [element.name.to_string(), format!("_{}", element.name)] {
+                let says = |what: &str| task(&format!(r#"{code},"{member}":{{"x":"{what}"}}"#));
+                let without = task(code);
+                for (before, after) in [(&says("1"), &says("2")), (&without, &says("1")), (&says("1"), &without)] {
+                    assert_eq!(leaves_what_was_asked(after, before), free.contains(&member.as_str()), "{member}");
+                    assert!(leaves_what_was_asked(before, before), "{member}");
+                }
+            }
+        }
+        let other = task(r#""code":{"text":"other"}"#);
+        assert!(!leaves_what_was_asked(&other, &task(code)) && !leaves_what_was_asked(&task(code), &other));
+        assert!(!leaves_what_was_asked(&other, &other), "no request");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! ends it with an answer; who asked may take it back; what was asked stays as it is.
 
 use super::communication::CORRECTIONS;
-pub use super::parties::correction;
 use super::parties::{self, Party};
+pub use super::parties::{correction, leaves_what_was_asked};
 use super::writer::{WriteContext, WriterKind};
 use crate::issue::{Issue, IssueCode};
 use crate::json::Value;

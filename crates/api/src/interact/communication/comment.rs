@@ -267,7 +267,6 @@ fn no_ring(
     walked: &mut Walked,
     place: &str,
 ) -> Result<(), ApiError> {
-    let base = transaction.base().to_owned();
     let mut above = parent;
     loop {
         if above.id == id {
@@ -284,15 +283,28 @@ fn no_ring(
             let text = format!("the messages above an answer have {MOST_READ} bytes at most: begin another thread");
             return Err(ApiError::rule(place, text));
         }
-        let said = access::stored(&above)?;
-        let next = said.list("inResponseTo").first().and_then(|one| one.text("reference"));
-        let Some(local) = next.and_then(|reference| local_reference(&base, reference)) else { return Ok(()) };
-        let Some(next) = above.names(&base)?.into_iter().find(|name| name.is(&local)) else { return Ok(()) };
-        match transaction.head(&next, false)? {
-            Some(head) if !head.version.deleted => above = head.version,
-            _ => return Ok(()),
+        match answered(transaction, &above)? {
+            Some(next) => above = next,
+            None => return Ok(()),
         }
     }
+}
+
+/// What a message answers, the first if that is several; none where that is not there.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn answered(
+    transaction: &mut Transaction<'_>,
+    message: &StoredVersion,
+) -> Result<Option<StoredVersion>, ApiError> {
+    let base = transaction.base().to_owned();
+    let said = access::stored(message)?;
+    let next = said.list("inResponseTo").first().and_then(|one| one.text("reference"));
+    let Some(local) = next.and_then(|reference| local_reference(&base, reference)) else { return Ok(None) };
+    let Some(next) = message.names(&base)?.into_iter().find(|name| name.is(&local)) else { return Ok(None) };
+    let head = transaction.head(&next, false)?;
+    Ok(head.map(|head| head.version).filter(|version| !version.deleted))
 }
 
 fn set_reference(value: &mut Value<'_>, position: usize, reference: String) {

@@ -59,7 +59,7 @@ pub(crate) fn open(session: &mut Session<'_, '_>, value: &mut Value<'_>) -> Resu
     let Some(opening) = opening(session, value)? else { return Ok(None) };
     let reference = format!("Task/{}", opening.id);
     let store = Box::new(move |session: &mut Session<'_, '_>, said: &Version| opened(session, &opening, said));
-    Ok(Some(Accompanying { reference, store }))
+    Ok(Some(Accompanying { reference, announce: said_themselves, store }))
 }
 
 fn opening(session: &mut Session<'_, '_>, value: &mut Value<'_>) -> Result<Option<Opening>, ApiError> {
@@ -195,12 +195,17 @@ pub(crate) fn follow(session: &mut Session<'_, '_>, communication: &Version) -> 
     Ok(())
 }
 
+/// Keeps of what opens a Task that whoever asks says it themselves.
+fn said_themselves(session: &mut Session<'_, '_>, communication: &Version) -> Result<(), ApiError> {
+    Ok(session.transaction.set_own_words(communication)?)
+}
+
 /// Stores the Task that a Communication opens, which has just been stored.
 fn opened(session: &mut Session<'_, '_>, opening: &Opening, communication: &Version) -> Result<(), ApiError> {
     let task = task(session.transaction.now, opening, communication)?;
     let proposed = write::by_server(session, TASK, &opening.id, task)?;
     let told = provenance::of(session, &proposed, "CREATE", None)?;
-    session.transaction.set_own_words(proposed.version.key)?;
+    session.transaction.set_own_words(&proposed.version)?;
     write::store(session, &proposed, None, told.as_slice())?;
     Ok(())
 }
@@ -255,6 +260,8 @@ fn answered(session: &mut Session<'_, '_>, local: &str, communication: &Version)
     }
     let proposed = write::next_by_server(session, &old, value)?;
     let told = provenance::of(session, &proposed, "UPDATE", Some(old.version))?;
+    // The server says what more was said about it.
+    session.transaction.keep_own_words(&old, &proposed.version)?;
     write::store(session, &proposed, Some(&old), told.as_slice())?;
     Ok(())
 }
@@ -272,10 +279,14 @@ fn waits_for(
     let Some(code) = correction(&value).filter(|_| is_in_state(&value, "waiting-for-information")) else {
         return Ok(None);
     };
-    let requester = value.get("requester").and_then(|one| one.text("reference"));
-    let asked =
-        requester.and_then(|one| local_reference(&session.service.base, one)) == session.call.caller.actor.reference();
+    let asked = requester(&session.service.base, &value) == session.call.caller.actor.reference();
     Ok((asked || matches!(session.call.caller.actor, Actor::Patient(_))).then_some((value, code)))
+}
+
+/// Who has asked for what a Task is about, `Type/id`.
+pub(super) fn requester(base: &str, task: &Value<'_>) -> Option<String> {
+    let requester = task.get("requester").and_then(|one| one.text("reference"));
+    requester.and_then(|one| local_reference(base, one))
 }
 
 /// Says in a Task that is moved on when that was.

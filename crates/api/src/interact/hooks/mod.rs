@@ -140,6 +140,9 @@ pub(crate) struct Draft<'a> {
     pub(crate) before: &'a NamedBefore<'a>,
 }
 
+/// What is to be done before the one that brings a companion is stored.
+pub(crate) type Announce = fn(&mut Session<'_, '_>, &Version) -> Result<(), ApiError>;
+
 /// What stores a companion.
 pub(crate) type StoreAccompanying = Box<dyn FnOnce(&mut Session<'_, '_>, &Version) -> Result<(), ApiError>>;
 
@@ -147,6 +150,8 @@ pub(crate) type StoreAccompanying = Box<dyn FnOnce(&mut Session<'_, '_>, &Versio
 pub(crate) struct Accompanying {
     /// `Type/id`, by which it can be named before it is stored.
     pub(crate) reference: String,
+    /// What is kept of the one that brings it, before that is stored.
+    pub(crate) announce: Announce,
     /// Stores it, when the one that brings it has been stored.
     pub(crate) store: StoreAccompanying,
 }

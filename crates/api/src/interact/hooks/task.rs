@@ -4,7 +4,7 @@
 use concord_fhir::json::Value;
 
 use crate::error::ApiError;
-use crate::interact::communication::correction;
+use crate::interact::communication::{correction, words};
 use crate::interact::emergency_record;
 use crate::interact::hooks::communication::{refuse_change, refuse_deletion};
 use crate::interact::hooks::{Draft, TypeHooks};
@@ -14,6 +14,7 @@ pub(super) const HOOKS: TypeHooks = TypeHooks {
     complete: Some(complete),
     refuse_change: Some(refuse_change),
     refuse_deletion: Some(refuse_deletion),
+    before_store: Some(words::keep_request),
     ..TypeHooks::of("Task")
 };
 

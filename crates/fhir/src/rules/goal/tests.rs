@@ -113,6 +113,65 @@ fn a_revision_changes_the_writers_own_word_only() {
     assert_eq!(revised(&old, &twice, &patient(), true).unwrap_err().len(), 2);
 }
 
+/// Nobody says for others how important a goal is to them, or anything that a reader might take for a yes; and whose a word is its
+/// reference says alone. So it is from the first version on.
+#[test]
+fn a_word_for_another_only_waits_and_a_word_names_by_reference_alone() {
+    let words = |entries: &str| goal("active", &format!(r#","extension":[{entries}]"#));
+    let entry = |who: &str, rest: &str| {
+        format!(r#"{{"url":"{ACCEPTANCE}","extension":[{{"url":"individual","valueReference":{{{who}}}}}{rest}]}}"#)
+    };
+    let (me, her, someone) =
+        (r#""reference":"Practitioner/gp""#, r#""reference":"Patient/p1""#, r#""display":"the stroke service""#);
+    let pending = r#",{"url":"status","valueCode":"pending"}"#;
+    let important = r#",{"url":"priority","valueCodeableConcept":{"text":"little"}}"#;
+    let prioritised = format!("{pending}{important}");
+    let marked =
+        r#",{"url":"status","valueCode":"pending","_valueCode":{"extension":[{"url":"urn:x","valueString":"agree"}]}}"#;
+    let old = words("");
+    for (who, says, stands) in [
+        (her, pending, true),
+        (her, "", true),
+        (someone, pending, true),
+        (me, &prioritised, true),
+        (her, &prioritised, false),
+        (someone, &prioritised, false),
+        (her, r#",{"url":"status","valueString":"agree"}"#, false),
+        (me, r#",{"url":"status","valueString":"agree"}"#, false),
+        (her, marked, false),
+        (me, marked, false),
+        (her, r#",{"url":"urn:x","valueString":"agree"}"#, false),
+    ] {
+        let proposed = words(&entry(who, says));
+        let created = places(&proposed, &professional());
+        let wanted = if stands { Ok(vec![]) } else { Err(vec!["Goal.extension[0]".to_owned()]) };
+        assert_eq!(created, wanted, "{proposed}");
+        for own in [true, false] {
+            assert_eq!(revised(&old, &proposed, &professional(), own).is_ok(), stands, "{own} {proposed}");
+        }
+    }
+    // What else it is called is left out where it was not so already, with which it is the same to send it.
+    let gp = professional();
+    let written = |previous: Option<&str>, proposed: &str| {
+        let (previous, mut goal) = (previous.map(json), json(proposed));
+        let previous = previous.as_ref().map(|value| Previous { value, own: false });
+        let context = WriteContext { previous: previous.as_ref(), ..by(&gp) };
+        prepare(ResourceType::parse("Goal").unwrap(), &mut goal, &context).map(|_| goal).unwrap()
+    };
+    let named = |who: &str| words(&entry(&format!(r#"{who},"display":"Amina","identifier":{{"value":"1"}}"#), pending));
+    for who in [me, her] {
+        let bare = json(&words(&entry(who, pending)));
+        for previous in [None, Some(old.as_str()), Some(&words(&entry(who, pending)))] {
+            let stored = written(previous, &named(who));
+            assert!(is_same(stored.get("extension"), bare.get("extension")), "{previous:?}");
+        }
+        let stood = named(who);
+        assert!(is_same(written(Some(&stood), &stood).get("extension"), json(&stood).get("extension")));
+    }
+    let elsewhere = words(&entry(someone, pending));
+    assert!(is_same(written(None, &elsewhere).get("extension"), json(&elsewhere).get("extension")));
+}
+
 #[test]
 fn a_change_of_terms_asks_the_others_again() {
     let agreed = negotiated("agree", "agree");

@@ -157,14 +157,51 @@ async fn own_words_are_spared_when_labels_come_and_when_others_go() {
     on_both(|transaction| {
         put(transaction, &of(VISIT));
         put(transaction, &of(READING).naming(&[VISIT]));
-        let words = stored(transaction, READING).key;
-        transaction.set_own_words(words).unwrap();
+        let words = stored(transaction, READING);
+        transaction.set_own_words(&words).unwrap();
         put(transaction, &of(OTHER).naming(&[VISIT]));
         put(transaction, &of(TOLD).naming(&[READING]));
         put(transaction, &of(VISIT).labelled(&["NOPAT", "SEX"]));
         settled(transaction, &["other NOPAT SEX", "reading SEX", "told SEX"]);
         put(transaction, &of(VISIT).labelled(&["NOPAT"]));
         settled(transaction, &["other NOPAT"]);
+    })
+    .await;
+}
+
+/// Each version is somebody's own words by itself: what they have written in the place of what somebody else had written tells nothing
+/// of that, whatever is worked out anew.
+#[tokio::test]
+async fn own_words_are_those_of_a_version() {
+    on_both(|transaction| {
+        put(transaction, &of(VISIT).labelled(&["NOPAT"]));
+        put(transaction, &of(CLINIC));
+        // What a system stored; then what she wrote; then what somebody made of that.
+        put(transaction, &of(READING).naming(&[VISIT, CLINIC]));
+        let first = stored(transaction, READING);
+        let second = of(READING).naming(&[VISIT, CLINIC]);
+        transaction.set_own_words(&second.version(first.key, 2)).unwrap();
+        put(transaction, &second);
+        settled(transaction, &["reading/1 NOPAT"]);
+        put(transaction, &second);
+        settled(transaction, &["reading NOPAT", "reading/1 NOPAT"]);
+        let third = stored(transaction, READING);
+        for (version, number) in [(first.clone(), 1), (third.clone(), 3)] {
+            let next = second.version(first.key, 4);
+            transaction.keep_own_words(&version, &next).unwrap();
+            assert!(!transaction.is_own_words(&next).unwrap(), "{number} was nobody's");
+        }
+        let superseded = transaction.superseded(first.key, 2).unwrap().unwrap();
+        let second = Version { key: first.key, ..superseded };
+        assert!(transaction.is_own_words(&second).unwrap() && !transaction.is_own_words(&third).unwrap());
+        transaction.keep_own_words(&second, &of(READING).version(first.key, 4)).unwrap();
+        put(transaction, &of(READING).naming(&[VISIT, CLINIC]));
+        settled(transaction, &["reading/1 NOPAT", "reading/3 NOPAT"]);
+        // Worked out anew, as a label comes and goes that all of them inherit.
+        put(transaction, &of(CLINIC).labelled(&["SEX"]));
+        settled(transaction, &["reading SEX", "reading/1 NOPAT SEX", "reading/2 SEX", "reading/3 NOPAT SEX"]);
+        put(transaction, &of(CLINIC));
+        settled(transaction, &["reading/1 NOPAT", "reading/3 NOPAT"]);
     })
     .await;
 }
