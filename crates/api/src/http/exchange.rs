@@ -25,6 +25,7 @@ use super::prefer::Prefer;
 use super::share::{Allowance, Room};
 use super::{Aggregator, Server, body, caller, content};
 use crate::auth::{AuthError, Identity, bearer};
+use crate::caller::KnownCaller;
 use crate::error::ApiError;
 use crate::interact::access::person;
 use crate::interact::command;
@@ -172,14 +173,14 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
     };
     let verified = match server.sign_in.as_ref().filter(|sign_in| sign_in.has_issued(token)) {
         Some(sign_in) => Box::pin(sign_in.verify(token)).await,
-        None => server.verifier.verify_with_fingerprint(token, now_s).await,
+        None => server.verifier.verify(token, now_s).await,
     };
-    let (verified, fingerprint) = match verified {
+    let verified = match verified {
         Ok(verified) => verified,
         Err(error) => return Err(Box::pin(refused(request, server, error, request_id)).await),
     };
     let caller = resolved(request, server, &verified.identity, request_id).await?;
-    let mut call = Call::of(caller, request_id, fingerprint);
+    let mut call = Call::of(caller, request_id);
     match purposed(request, server, &verified.purpose_of_use, &mut call).await {
         Ok(()) => Ok(call),
         Err(fault) => Err(Box::pin(person::told_to_whoever_acts(&server.service, &call, fault)).await),
@@ -215,7 +216,7 @@ async fn resolved(
     server: &Data<Server>,
     named: &Identity,
     request_id: &str,
-) -> Result<Arc<Caller>, ApiError> {
+) -> Result<Arc<KnownCaller>, ApiError> {
     match caller::named(&server.service, named).await? {
         Ok(caller) => Ok(caller),
         Err(text) => {
