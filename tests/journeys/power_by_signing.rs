@@ -12,7 +12,8 @@ use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    whoever_is_named_as_speaking_gets_nothing, nobody_signs_or_attests_for_another, a_person_signs_notes_for_nobody_else, notes_of_others_stay_in_an_update,
+    whoever_is_named_as_speaking_gets_nothing, nobody_signs_or_attests_for_another, nobody_attests_for_another_by_a_false_type,
+    a_type_is_that_of_what_a_reference_leads_to, a_person_signs_notes_for_nobody_else, notes_of_others_stay_in_an_update,
     a_word_on_a_goal_says_each_thing_once, whoever_agrees_to_a_goal_names_its_version, whoever_takes_a_proposal_names_its_version
 }
 
@@ -184,6 +185,96 @@ async fn nobody_signs_or_attests_for_another(concord: &Concord) {
     }
 }
 
+/// A professional names no patient as who orders, attests or performs by saying that she is somebody else.
+async fn nobody_attests_for_another_by_a_false_type(concord: &Concord) {
+    people::arrive(concord).await;
+    let gp = concord.user(GP);
+    let contained = |who: &Value| match who["reference"].as_str() {
+        Some("#p") => Some(json!([{"resourceType": "Patient", "id": "p", "name": [{"text": "Amina Hussain"}]}])),
+        Some("#r") => Some(json!([{"resourceType": "RelatedPerson", "id": "r", "patient": {"reference": AMINA}}])),
+        Some("#gp") => Some(json!([{"resourceType": "Practitioner", "id": "gp", "name": [{"text": "Dr Okafor"}]}])),
+        _ => None,
+    };
+    let identified =
+        |system: &str| json!({"type": "Practitioner", "identifier": {"system": system, "value": "9449305552"}});
+    for element in
+        ["Composition.attester.party", "Composition.section.author", "Observation.performer", "Task.requester"]
+    {
+        let places = minimal::references();
+        let place = places.iter().find(|place| place.element == element).expect("an element of R4");
+        let owner = owner(place.resource_type).expect("whose it is");
+        let write = async |who: Value| {
+            let within = contained(&who);
+            let values = [(&owner[..], json!({"reference": AMINA})), (&place.members[..], who)];
+            let mut made = minimal::resource(place.resource_type, &values);
+            match place.resource_type.name() {
+                "Composition" => made["author"] = json!([{"reference": GP}]),
+                "Observation" => {
+                    (made["effectiveDateTime"], made["valueString"]) = (json!("2024-11-30"), json!("well"));
+                }
+                _ => {}
+            }
+            if let Some(within) = within {
+                made["contained"] = within;
+            }
+            gp.post(place.resource_type.name(), &made).await
+        };
+        let last = place.members.last().expect("members");
+        for who in [
+            json!({"reference": "#p"}),
+            json!({"reference": "#r"}),
+            json!({"reference": "#p", "type": "Practitioner"}),
+            json!({"reference": "#r", "type": "Organization"}),
+            json!({"reference": "https://other.example/fhir/Patient/1", "type": "Practitioner"}),
+            json!({"reference": "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0", "type": "Practitioner"}),
+            json!({"type": "Practitioner", "display": "Amina Hussain"}),
+            identified("https://fhir.nhs.uk/Id/nhs-number"),
+            identified("https://hospital.example/number"),
+        ] {
+            let refused = write(who.clone()).await;
+            assert!(refused.status == 422 && refused.text().contains(last), "{element} {who}: {refused}");
+        }
+        for who in [json!({"reference": "#gp"}), identified("https://fhir.hl7.org.uk/Id/gmc-number")] {
+            let stored = write(who.clone()).await;
+            assert_eq!(stored.status, 201, "{element} {who}: {stored}");
+        }
+    }
+}
+
+/// A reference that says another type than it leads to is nobody's: systems send none either, nor do entries that lead to each other.
+async fn a_type_is_that_of_what_a_reference_leads_to(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let about = |reference: &str, said: &str| {
+        with(blood_pressure("amina", 120), "subject", json!({"reference": reference, "type": said}))
+    };
+    for (reference, said, place) in [
+        (AMINA, "Practitioner", "Observation.subject.type"),
+        ("https://other.example/fhir/Patient/1/_history/2", "Group", "Observation.subject.type"),
+        ("Patient?identifier=1", "Practitioner", "Observation.subject.type"),
+    ] {
+        let refused = system.post("Observation", &about(reference, said)).await.expect(422);
+        assert_eq!(refused.issues()[0].1, place, "{reference}");
+    }
+    for said in ["Patient", "http://hl7.org/fhir/StructureDefinition/Patient", "http://example.org/Thing"] {
+        system.post("Observation", &about(AMINA, said)).await.expect(201);
+    }
+    let url = "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0";
+    for (said, status) in [("Practitioner", 422), ("Patient", 200)] {
+        let entry = |url: Option<&str>, resource: Value| {
+            let request = json!({"method": "POST", "url": resource["resourceType"]});
+            match url {
+                Some(url) => json!({"fullUrl": url, "resource": resource, "request": request}),
+                None => json!({"resource": resource, "request": request}),
+            }
+        };
+        let entries = json!([entry(Some(url), json!({"resourceType": "Patient"})), entry(None, about(url, said))]);
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+        let answer = system.post("", &bundle).await;
+        assert_eq!(answer.status, status, "{said}: {answer}");
+    }
+}
+
 /// What others have signed in what she wrote, as a registered system hands it in, stays there when she sends it back.
 async fn notes_of_others_stay_in_an_update(concord: &Concord) {
     people::arrive(concord).await;
@@ -285,8 +376,9 @@ async fn whoever_agrees_to_a_goal_names_its_version(concord: &Concord) {
         words[position] = word(own, "agree");
         let (merge, path) = (json!({"extension": words}), format!("extension[{position}].extension[1].value"));
         let json_path = format!("/extension/{position}/extension/1/valueCode");
-        for matching in [None, Some("*"), Some(seen.as_str())] {
-            let wanted = if matching.is_some_and(|text| text != "*") { 412 } else { 428 };
+        let (several, guesses) = (format!("{seen}, {now}"), r#"W/"1", W/"2", W/"3""#);
+        for matching in [None, Some("*"), Some(seen.as_str()), Some(several.as_str()), Some(guesses)] {
+            let wanted = if matching == Some(seen.as_str()) { 412 } else { 428 };
             for (form, ask) in patches(app, &place, (&path, &json_path), &merge, "agree") {
                 let ask = match matching {
                     Some(text) => ask.header("If-Match", text),
@@ -337,6 +429,8 @@ async fn whoever_takes_a_proposal_names_its_version(concord: &Concord) {
     }
     as_entry(&amina, &place, "/status", "active", None).await.expect(428).issues();
     as_entry(&amina, &place, "/status", "active", Some(read.header("etag"))).await.expect(412).issues();
+    let either = format!("{}, {}", read.header("etag"), version_of(&amina, &place).await);
+    as_entry(&amina, &place, "/status", "active", Some(&either)).await.expect(428).issues();
     amina.put(&place, &with(read.json(), "status", json!("active"))).await.expect(422).issues();
     let reading = format!("Goal/{}", amina.create(&without(goal(&[]), "extension")).await);
     concord.user("Practitioner/gp-elsewhere").get(&reading).await.expect(404);

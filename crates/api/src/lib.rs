@@ -12,6 +12,7 @@
 //! | how is it run? | [`command`], [`config`], [`telemetry`], [`clock`] |
 
 pub mod auth;
+pub mod caller;
 pub mod clock;
 pub mod command;
 pub mod config;

@@ -5,7 +5,7 @@ use crate::purpose::Purpose;
 use crate::scope::Scopes;
 
 /// A verified caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// In what role they act.
     pub actor: Actor,
@@ -34,7 +34,7 @@ impl Caller {
 
 /// How sure it is who calls, in what privileged role, and by what kind of app. [`Credentials::default()`] is what a token that
 /// says nothing of this counts as.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Credentials {
     /// How well the identity of a patient or related person is proven.
     pub proofing: Proofing,

@@ -6,11 +6,11 @@ use concord_fhir::registry::ResourceType;
 use crate::action::Action;
 
 /// The scopes of a token that say something about resources. Others (`openid`, `launch/patient`) are left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scopes(pub Vec<Scope>);
 
 /// One scope.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// Whose data.
     pub context: Context,

@@ -11,6 +11,7 @@ mod introspection;
 mod launch;
 mod limits;
 mod logout;
+mod narrowed;
 mod parameters;
 mod registered;
 mod registration;

@@ -19,7 +19,7 @@ on_both! {
 }
 
 /// A system that registers clients, as these settings say of it, its server, and the token by which it does so.
-async fn registrar(concord: &Concord, said: Value) -> (System, Concord, String) {
+pub(super) async fn registrar(concord: &Concord, said: Value) -> (System, Concord, String) {
     let (system, server) = System::registered_as(concord, said, json!({"development_provider": true})).await;
     let assertion = system.signed(&system.assertion(concord, "registrar"));
     let told = system.ask(&server, &assertion, "system/clients").await.expect(200).json();
@@ -109,7 +109,7 @@ pub(super) async fn what_an_app_has_is_narrowed_with_it(concord: &Concord) {
 }
 
 /// Amina lets an app in that has registered itself: its tokens.
-async fn let_in(server: &Concord, id: &str) -> Value {
+pub(super) async fn let_in(server: &Concord, id: &str) -> Value {
     let browser = Browser::new(server);
     let scope = "openid fhirUser launch/patient offline_access patient/*.rs";
     let asked = with(&asking(scope), "client_id", Some(id));

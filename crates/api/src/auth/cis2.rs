@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(found.organisation_on_record.as_deref(), Some("A83008"));
         let caller = found.resolve("gp".into());
         assert_eq!(
-            (caller.actor, caller.patient, caller.client.as_str()),
+            (caller.actor.clone(), caller.patient.clone(), caller.client.as_str()),
             (Actor::Practitioner("gp".into()), None, "a")
         );
         assert_eq!(caller.scopes.0[0].context, Context::User);

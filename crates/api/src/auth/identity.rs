@@ -8,6 +8,7 @@ use concord_consent::scope::{Context, Scopes};
 use super::assurance::{ProofingLevel, Role};
 use super::claims::Claims;
 use super::error::AuthError;
+use crate::caller::KnownCaller;
 use crate::config::{Cis2Config, Clients, IssuerKind};
 
 /// What a verified token says.
@@ -31,7 +32,7 @@ pub struct Verified {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// Somebody known by the logical id of their resource, or a system.
-    Known(Arc<Caller>),
+    Known(Arc<KnownCaller>),
     /// A person known by an identifier. There is no caller before the store has found their resource.
     Identifier(Box<PersonIdentifier>),
 }
@@ -89,12 +90,12 @@ impl PersonIdentifier {
     /// The caller, once the store has found the one active resource of type [`Person::resource_type`] with this
     /// identifier. `id` is its logical id.
     #[must_use]
-    pub fn resolve(&self, id: String) -> Caller {
+    pub fn resolve(&self, id: String) -> KnownCaller {
         let (actor, patient) = match self.person {
             Person::Patient => (Actor::Patient(id.clone()), Some(id)),
             Person::Practitioner => (Actor::Practitioner(id), None),
         };
-        Caller {
+        KnownCaller::from(Caller {
             actor,
             subject: self.subject.clone(),
             issuer: self.issuer.clone(),
@@ -102,7 +103,7 @@ impl PersonIdentifier {
             scopes: self.scopes.clone(),
             patient,
             credentials: self.credentials.clone(),
-        }
+        })
     }
 }
 

@@ -115,31 +115,15 @@ impl Verifier {
     /// # Errors
     /// Why the token is not believed; see [`AuthError`].
     pub async fn verify(&self, token: &str, now_s: i64) -> Result<Arc<Verified>, AuthError> {
-        self.verify_with_fingerprint(token, now_s).await.map(|(verified, _)| verified)
-    }
-
-    /// The same, with what tells this caller's rights from another's: a part of the token's digest.
-    ///
-    /// # Errors
-    /// As [`Verifier::verify`].
-    pub async fn verify_with_fingerprint(
-        &self,
-        token: &str,
-        now_s: i64,
-    ) -> Result<(Arc<Verified>, [u8; 16]), AuthError> {
         if token.len() > MAX_TOKEN_BYTES {
             self.counters.refused.inc();
             return Err(AuthError::TooLong);
         }
         let digest = sha256(token.as_bytes());
-        let mut fingerprint = [0; 16];
-        for (to, from) in fingerprint.iter_mut().zip(digest) {
-            *to = from;
-        }
         let outcome = match self.recall(&digest, now_s).await {
             Ok(Some(verified)) => {
                 self.counters.remembered.inc();
-                return Ok((verified, fingerprint));
+                return Ok(verified);
             }
             Ok(None) => Box::pin(self.verify_anew(token, digest, now_s)).await,
             Err(error) => Err(error),
@@ -149,7 +133,7 @@ impl Verifier {
             Err(AuthError::KeysUnavailable) => self.counters.without_keys.inc(),
             Err(_) => self.counters.refused.inc(),
         }
-        outcome.map(|verified| (verified, fingerprint))
+        outcome
     }
 
     /// A remembered token, unless it has to be looked at again: its time is over, or its issuer's keys have changed.
@@ -271,7 +255,7 @@ fn read(claims: Claims, expires_s: i64, reading: &Reading<'_>) -> Result<Verifie
         IssuerKind::Smart => {
             let roles =
                 claims.roles.0.iter().map(|code| Role { code: Some(code.clone()), ..Role::default() }).collect();
-            (Identity::Known(Arc::new(smart::caller(&claims, reading)?)), roles)
+            (Identity::Known(Arc::new(smart::caller(&claims, reading)?.into())), roles)
         }
         IssuerKind::NhsLogin => (Identity::Identifier(Box::new(nhs_login::person(&claims, reading)?)), Vec::new()),
         IssuerKind::Cis2 => {

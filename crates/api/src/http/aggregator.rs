@@ -16,7 +16,7 @@ use concord_fhir::registry::ResourceType;
 
 use super::Pace;
 use super::headers::{ID_TOKEN, once};
-use crate::auth::{AuthError, KeyError, OnBehalf, SignedInElsewhere, sha256};
+use crate::auth::{AuthError, KeyError, OnBehalf, SignedInElsewhere};
 use crate::config::{AggregatorConfig, Config};
 use crate::error::ApiError;
 use crate::interact::access::person;
@@ -233,15 +233,10 @@ pub(super) fn on_behalf_of(call: &Call, patient: &str) -> Call {
         scopes: Scopes::parse("patient/*.rs"),
         patient: Some(patient.to_owned()),
         credentials: Credentials { client_is_ambiguous, ..Credentials::default() },
-        ..(**asks).clone()
+        ..Caller::clone(asks)
     };
-    let of = format!("on behalf\n{}\n{}\n{client_is_ambiguous}\n{patient}", asks.issuer, asks.client);
-    let mut fingerprint = [0; 16];
-    for (to, from) in fingerprint.iter_mut().zip(sha256(of.as_bytes())) {
-        *to = from;
-    }
     let purpose = Some(Purpose::PATIENT_REQUEST);
-    Call { caller: Arc::new(caller), purpose, reason: None, fingerprint, on_behalf_of: None, ..call.clone() }
+    Call { caller: Arc::new(caller.into()), purpose, reason: None, on_behalf_of: None, ..call.clone() }
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {

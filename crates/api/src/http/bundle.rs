@@ -5,7 +5,6 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, ContentEncoding};
 use actix_web::web::{Data, Payload};
-use concord_consent::caller::Caller;
 use concord_fhir::issue::{Issue, Severity};
 use concord_fhir::json::{self, Value};
 use concord_model::build::operation_outcome;
@@ -16,6 +15,7 @@ use super::exchange::Exchange;
 use super::framed::Framed;
 use super::negotiate::{Answer, Shape};
 use super::reply::{Body, Reply, entity_tag, whole};
+use crate::caller::KnownCaller;
 use crate::error::ApiError;
 use crate::interact::bundle::{self, Told};
 use crate::interact::execute::Outcome;
@@ -83,7 +83,7 @@ async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<(Entr
 #[derive(Clone)]
 struct Teller {
     server: Data<Server>,
-    caller: Arc<Caller>,
+    caller: Arc<KnownCaller>,
     request_id: String,
     wants_representation: bool,
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use concord_consent::caller::Caller;
-
 use crate::auth::{Identity, PersonIdentifier};
+use crate::caller::KnownCaller;
 use crate::error::ApiError;
 use crate::interact::Service;
 use crate::interact::access::person;
@@ -17,7 +16,7 @@ use crate::interact::access::person;
 pub(super) async fn named(
     service: &Arc<Service>,
     identity: &Identity,
-) -> Result<Result<Arc<Caller>, &'static str>, ApiError> {
+) -> Result<Result<Arc<KnownCaller>, &'static str>, ApiError> {
     match identity {
         Identity::Known(caller) => Ok(Ok(Arc::clone(caller))),
         Identity::Identifier(named) => Box::pin(bearing(service, named)).await,
@@ -28,7 +27,7 @@ pub(super) async fn named(
 async fn bearing(
     service: &Arc<Service>,
     named: &PersonIdentifier,
-) -> Result<Result<Arc<Caller>, &'static str>, ApiError> {
+) -> Result<Result<Arc<KnownCaller>, &'static str>, ApiError> {
     let identifier = (named.person.resource_type(), named.system, named.value.as_str());
     let organisation = named.organisation_on_record.as_deref();
     let (found, is_for_one_on_record) = person::person_for(service, identifier, organisation).await?;

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use concord_consent::caller::Caller;
 use concord_consent::purpose::Purpose;
 use concord_consent::request::{Action, Request};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_store::rows::StoredVersion;
 
+use crate::caller::KnownCaller;
 use crate::interact::Questions;
 
 /// The client of a call at the command line.
@@ -18,16 +18,14 @@ const OPERATOR: &str = "concord";
 /// One call: who, what for, and the id by which logs and audit tell of it.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The verified caller.
-    pub caller: Arc<Caller>,
+    /// The verified caller, by whose rights decisions are remembered.
+    pub caller: Arc<KnownCaller>,
     /// The purpose asked for, if any was.
     pub purpose: Option<Purpose>,
     /// Why, in the caller's own words, where that was said.
     pub reason: Option<String>,
     /// The request id.
     pub request_id: String,
-    /// What tells this caller's rights from those of others: a hash of the token, or of what it says.
-    pub fingerprint: [u8; 16],
     /// References (`Type/id`) to resources that the same transaction is about to store.
     pub together: Vec<String>,
     /// References (`Type/id`) by the ids that entries of the same Bundle have in their content and do not get, with the places of
@@ -53,13 +51,12 @@ pub struct AskedAbout {
 
 impl Call {
     /// A call of which nothing else is said.
-    pub(crate) fn of(caller: Arc<Caller>, request_id: &str, fingerprint: [u8; 16]) -> Call {
+    pub(crate) fn of(caller: Arc<KnownCaller>, request_id: &str) -> Call {
         Call {
             caller,
             purpose: None,
             reason: None,
             request_id: request_id.to_owned(),
-            fingerprint,
             together: Vec::new(),
             left_ids: Arc::default(),
             provenance: None,
@@ -86,7 +83,7 @@ impl Call {
 
     /// A system with every right: whoever has the database has them all.
     fn operator(subject: &str) -> Call {
-        use concord_consent::caller::{Actor, Credentials};
+        use concord_consent::caller::{Actor, Caller, Credentials};
         use concord_consent::scope::Scopes;
         let caller = Caller {
             actor: Actor::System,
@@ -98,7 +95,7 @@ impl Call {
             credentials: Credentials::default(),
         };
         let request_id = uuid::Uuid::new_v4().to_string();
-        Call { questions: Questions::none(), ..Call::of(Arc::new(caller), &request_id, [0; 16]) }
+        Call { questions: Questions::none(), ..Call::of(Arc::new(caller.into()), &request_id) }
     }
 
     /// Whether it is one of those at the command line: every token has an issuer.

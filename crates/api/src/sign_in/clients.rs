@@ -11,7 +11,6 @@ use concord_signin::registrar::Registrar;
 use concord_signin::secret;
 use concord_store::sign_in::{AccessToken, SELF, StoredClient};
 
-use crate::auth;
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::sign_in::keys_at_urls::{Freshness, KeysAtUrls};
@@ -59,12 +58,6 @@ impl<'a> Stored<'a> {
 
     pub(super) fn of_token(token: &'a AccessToken) -> Stored<'a> {
         Stored { body: &token.registration, registrar: &token.registrar, registrar_body: &token.registrar_body }
-    }
-
-    /// What tells it from what is stored at another time.
-    pub(super) fn digest(self) -> auth::Sha256 {
-        // None of the texts has a character of no text: JSON writes it otherwise, and an id has none.
-        auth::sha256([self.body, self.registrar, self.registrar_body].join("\0").as_bytes())
     }
 }
 

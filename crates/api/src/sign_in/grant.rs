@@ -313,18 +313,8 @@ impl SignIn {
             patient: Some(id.to_owned()),
             credentials: Credentials::default(),
         };
-        let fingerprint = fingerprint(&format!("{OWN_CLIENT}\n{id}"));
-        Call { questions: Questions::none(), ..Call::of(Arc::new(caller), request_id, fingerprint) }
+        Call { questions: Questions::none(), ..Call::of(Arc::new(caller.into()), request_id) }
     }
-}
-
-/// What tells one caller's rights from another's: a part of a digest.
-pub(super) fn fingerprint(text: &str) -> [u8; 16] {
-    let mut fingerprint = [0; 16];
-    for (to, from) in fingerprint.iter_mut().zip(crate::auth::sha256(text.as_bytes())) {
-        *to = from;
-    }
-    fingerprint
 }
 
 /// Stores what a patient chose, in the place of what she chose for the same app before if that is still there: the logical id. What she

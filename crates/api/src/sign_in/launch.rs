@@ -11,7 +11,7 @@ use concord_store::transaction::Transaction;
 use crate::auth::{Identity, Verified};
 use crate::error::ApiError;
 use crate::interact::Call;
-use crate::sign_in::{Fault, SignIn, grant};
+use crate::sign_in::{Fault, SignIn};
 
 /// How long an app may take to ask, in seconds.
 pub(crate) const LASTS_S: i64 = 300;
@@ -53,8 +53,7 @@ impl SignIn {
         }
         let client = self.client(starting.client).await?.filter(|client| !client.redirect_uris.is_empty());
         let client = client.ok_or(OauthError::request("there is no such app to start"))?;
-        let fingerprint = grant::fingerprint(&format!("launch\n{person}\n{}", caller.client));
-        let call = Call::of(caller.clone(), request_id, fingerprint);
+        let call = Call::of(caller.clone(), request_id);
         if self.seen(&call, "Patient", starting.patient).await?.is_none() {
             return Err(UNSEEN.into());
         }

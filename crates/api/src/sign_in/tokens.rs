@@ -12,17 +12,19 @@ use concord_signin::secret::{self, Kind};
 use concord_store::sign_in::AccessToken;
 use concord_store::transaction::Transaction;
 
-use crate::auth::{AuthError, Identity, Sha256, Verified, login};
+use crate::auth::{AuthError, Identity, Verified, login};
+use crate::caller::digest_of;
 use crate::sign_in::clients::Stored;
 use crate::sign_in::current_scope::current_scope;
-use crate::sign_in::{Fault, SignIn, Standing, grant, people};
+use crate::sign_in::{Fault, SignIn, Standing, people};
 
-/// What a token says, for as long as its client is registered as it was then.
+/// What a token says, for as long as all is stored that it was read from.
 #[derive(Clone)]
 pub(super) struct Remembered {
     verified: Arc<Verified>,
-    /// The digest of what is stored of the client, and of who has registered it.
-    registration: Sha256,
+    /// The digest of what it was read from: all that is stored of the token, of what it comes of, of its client and of who has
+    /// registered that.
+    read_from: [u8; 16],
     /// The state of the data in which it worked; none where nobody can tell whether that is another one.
     state: Option<u64>,
 }
@@ -72,15 +74,15 @@ impl SignIn {
         Ok(Some((AccessToken { scope, ..token }, client)))
     }
 
-    /// Who calls with a token, and what tells this caller's rights from another's.
+    /// Who calls with a token.
     ///
     /// # Errors
     /// [`AuthError::NotIssued`] for one that does not work, [`AuthError::KeysUnavailable`] when nobody can tell.
-    pub async fn verify(&self, token: &str) -> Result<(Arc<Verified>, [u8; 16]), AuthError> {
+    pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, AuthError> {
         let hash = secret::hash(token);
         let outcome = self.verified(hash.clone()).await;
         match outcome {
-            Ok(Some(verified)) => Ok((verified, grant::fingerprint(&hash))),
+            Ok(Some(verified)) => Ok(verified),
             Ok(None) => {
                 self.remembered.remove(&hash);
                 self.counters.refused.inc();
@@ -103,8 +105,8 @@ impl SignIn {
             return Ok(Some(Arc::clone(&known.verified)));
         }
         let Some(token) = self.stored_access(hash.clone()).await? else { return Ok(None) };
-        let registration = Stored::of_token(&token).digest();
-        if let Some(known) = known.filter(|known| known.registration == registration) {
+        let read_from = digest_of(&token);
+        if let Some(known) = known.filter(|known| known.read_from == read_from) {
             self.counters.remembered.inc();
             let verified = Arc::clone(&known.verified);
             self.remembered.insert(hash, Remembered { state, ..known });
@@ -138,7 +140,7 @@ impl SignIn {
             subject,
         };
         let verified = Arc::new(Verified {
-            identity: Identity::Known(Arc::new(caller)),
+            identity: Identity::Known(Arc::new(caller.into())),
             expires_s: token.expires_s,
             identity_proofing_level: None,
             authentication_assurance_level: u8::try_from(token.strength).ok().filter(|level| *level > 0),
@@ -146,7 +148,7 @@ impl SignIn {
             roles: standing.roles,
         });
         self.counters.verified.inc();
-        self.remembered.insert(hash, Remembered { verified: Arc::clone(&verified), registration, state });
+        self.remembered.insert(hash, Remembered { verified: Arc::clone(&verified), read_from, state });
         Ok(Some(verified))
     }
 }

@@ -17,7 +17,7 @@ use crate::interact::command::Command;
 use crate::interact::execute::{Outcome, carry_out};
 use crate::interact::human_name::human_name;
 use crate::interact::{Call, access};
-use crate::sign_in::{Fault, Granting, OWN_CLIENT, Record, SignIn, SignedIn, Somebody, Visit, grant, people};
+use crate::sign_in::{Fault, Granting, OWN_CLIENT, Record, SignIn, SignedIn, Somebody, Visit, people};
 
 /// The longest name or number that is looked for, in bytes.
 const MAX_SOUGHT_BYTES: usize = 100;
@@ -47,8 +47,7 @@ impl SignIn {
                 ..Credentials::default()
             },
         };
-        let fingerprint = grant::fingerprint(&format!("{OWN_CLIENT}\n{}", person.reference));
-        Some(Call::of(Arc::new(caller), request_id, fingerprint))
+        Some(Call::of(Arc::new(caller.into()), request_id))
     }
 
     /// As whom somebody may act: as themselves, and as the relative or carer as whom others name them; and whether there may be more

@@ -4,9 +4,8 @@ use super::walk::{Walk, Within};
 use crate::issue::IssueCode;
 use crate::json::{Object, Value};
 use crate::schema::element_path::ElementPath;
-use crate::schema::narrative;
 use crate::schema::problems::{kind_of, shown};
-use crate::schema::{ElementType, Primitive, Shape, Written};
+use crate::schema::{ElementType, Primitive, Shape, Written, mistaken_type, narrative};
 
 impl Walk {
     pub(super) fn primitive(
@@ -69,9 +68,13 @@ impl Walk {
         }
     }
 
-    /// A reference says something, and one that starts with `#` means a contained resource (R4 "References", ref-1).
+    /// A reference says something, and one that starts with `#` means a contained resource (R4 "References", ref-1). The type that it says
+    /// is that of what it leads to.
     pub(super) fn reference(&mut self, object: &Object<'_>, place: &ElementPath<'_>, within: Within<'_>) {
         let Some(Value::String(reference)) = object.get("reference") else { return };
+        if let Some(text) = mistaken_type(object, within.root.unwrap_or(&Value::Null)) {
+            self.problems.add(IssueCode::Value, &place.element("type"), text);
+        }
         let Some(id) = reference.strip_prefix('#') else { return };
         let known = within.local.binary_search(&id).is_ok();
         if !id.is_empty() && !known {

@@ -87,7 +87,7 @@ pub(super) struct Within<'v> {
     pub(super) local: &'v [&'v str],
     /// The resource, and the one that contains it or itself: what rules are evaluated in.
     resource: Option<&'v Value<'v>>,
-    root: Option<&'v Value<'v>>,
+    pub(super) root: Option<&'v Value<'v>>,
 }
 
 pub(super) struct Walk {

@@ -231,7 +231,27 @@ pub(super) fn elements() -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::colleague::tests::{CONTAINED, FALSE, TRUE};
+    use super::super::prepare::prepare;
+    use super::super::prepare::tests::{by, json, professional};
     use super::*;
+
+    /// Where professionals name each other, they name nobody who may be a patient, whatever type the reference says.
+    #[test]
+    fn no_author_is_a_patient_by_a_false_type() {
+        let named = TABLE.iter().flat_map(|row| row.authors.iter().map(move |element| (row.name, element)));
+        for (name, element) in named.filter(|(_, element)| element.others == Others::Colleagues) {
+            let place = format!("{name}.{}{}", element.name, if element.repeats { "[0]" } else { "" });
+            for (who, may) in FALSE.map(|who| (who, false)).into_iter().chain(TRUE.map(|who| (who, true))) {
+                let list = if element.repeats { format!("[{who}]") } else { who.to_owned() };
+                let text = format!(r#"{{"resourceType":"{name}","contained":{CONTAINED},"{}":{list}}}"#, element.name);
+                let of_type = ResourceType::parse(name).unwrap();
+                let refused = prepare(of_type, &mut json(&text), &by(&professional())).err().unwrap_or_default();
+                let is_refused = refused.iter().any(|issue| issue.expression.as_ref() == Some(&place));
+                assert_eq!(is_refused, !may, "{place} {who}");
+            }
+        }
+    }
 
     #[test]
     fn the_table_is_sorted_and_names_types() {

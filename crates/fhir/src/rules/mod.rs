@@ -6,6 +6,7 @@
 mod allergy_intolerance;
 mod authorship;
 mod care_plan;
+mod colleague;
 pub mod communication;
 pub mod consent;
 mod derived;

@@ -1,6 +1,7 @@
 //! What becomes of a resource before it is stored: its author is filled in, and the rules of its type are asked.
 
 use super::authorship::{self, AuthorElement, Fill, Others};
+use super::colleague::is_colleague;
 use super::writer::{Settings, WriteContext, Writer, WriterKind, reference_value};
 use super::{
     allergy_intolerance, care_plan, communication, consent, device, goal, observation, parties, patient, task, vouching,
@@ -160,7 +161,7 @@ fn check_author(
             Others::Subject => {
                 writer.kind != WriterKind::Patient && reference.is_some() && reference == subject.as_deref()
             }
-            Others::Colleagues => !writer.is_person() && !is_person(reference, item),
+            Others::Colleagues => !writer.is_person() && is_colleague(item, resource, settings),
             Others::Sources => !writer.is_person(),
         };
         if !allowed {
@@ -174,15 +175,6 @@ fn check_author(
             };
             issues.push(Issue::error(IssueCode::BusinessRule, place, text));
         }
-    }
-}
-
-/// Whether the reference may mean a patient or a related person, for whom no professional speaks.
-pub(super) fn is_person(reference: Option<&str>, item: &Value<'_>) -> bool {
-    let names = |text: &str| text.contains("Patient") || text.contains("RelatedPerson");
-    match reference {
-        Some(reference) => names(reference.split('/').next().unwrap_or_default()),
-        None => item.text("type").is_none_or(names) || item.text("reference").is_some_and(names),
     }
 }
 

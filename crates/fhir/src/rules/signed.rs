@@ -2,7 +2,8 @@
 //! another, wherever in a resource. Of a professional a note may say whose words it repeats, as `asserter` does, where that gives
 //! nobody anything.
 
-use super::prepare::{Step, is_person, written};
+use super::colleague::is_colleague;
+use super::prepare::{Step, written};
 use super::speakers::{self, Speaker};
 use super::writer::{Settings, Writer};
 use crate::issue::{Issue, IssueCode};
@@ -53,9 +54,18 @@ pub fn for_others<'v>(resource: &'v Value<'v>, writer: &Writer, settings: &Setti
     let mut found = Vec::new();
     if !writer.kind.is_system() && is_signed(resource, writer) {
         let mut place = vec![Step::Member(resource.text("resourceType").unwrap_or_default())];
-        find(resource, (writer, settings), &mut place, &mut found);
+        find(resource, Context { writer, settings, within: resource }, &mut place, &mut found);
     }
     found
+}
+
+/// What is asked of all that names somebody.
+#[derive(Clone, Copy)]
+struct Context<'v, 'w> {
+    writer: &'w Writer,
+    settings: &'w Settings<'w>,
+    /// The resource that it stands in, whose contained ones a reference may mean.
+    within: &'v Value<'v>,
 }
 
 /// Whether there is anything of the kind, which there hardly ever is.
@@ -73,15 +83,16 @@ fn is_signed(value: &Value<'_>, writer: &Writer) -> bool {
 /// What the elements of a resource say, itself or one that it contains.
 fn find_speakers<'v>(
     resource: &'v Value<'v>,
-    (writer, settings): (&Writer, &Settings<'_>),
+    Context { writer, settings, within }: Context<'v, '_>,
     place: &[Step<'v>],
     found: &mut Vec<Foreign<'v>>,
 ) {
     for one in speakers::named(resource) {
         let reference = one.reference.text("reference").and_then(|reference| settings.local(reference));
-        let reference = reference.as_deref();
-        let is_colleague = one.speaker == Speaker::Colleague && !is_person(reference, one.reference);
-        if reference.is_some_and(|reference| writer.is(reference)) || (is_colleague && !writer.is_person()) {
+        let may_be_another = !writer.is_person() && one.speaker == Speaker::Colleague;
+        if reference.is_some_and(|reference| writer.is(&reference))
+            || (may_be_another && is_colleague(one.reference, within, settings))
+        {
             continue;
         }
         let steps = one.steps.iter().flat_map(|(member, position)| {
@@ -94,7 +105,7 @@ fn find_speakers<'v>(
 
 fn find<'v>(
     value: &'v Value<'v>,
-    context: (&Writer, &Settings<'_>),
+    mut context: Context<'v, '_>,
     place: &mut Vec<Step<'v>>,
     found: &mut Vec<Foreign<'v>>,
 ) {
@@ -102,12 +113,15 @@ fn find<'v>(
         return;
     }
     if value.get("resourceType").is_some() {
+        if !matches!(place.as_slice(), [.., Step::Member("contained"), Step::Item(_)]) {
+            context.within = value;
+        }
         find_speakers(value, context, place, found);
     }
     let members = value.as_object().into_iter().flat_map(|object| object.0.iter());
     for (name, member) in members {
         place.push(Step::Member(name));
-        if let Some(parts) = parts(name, context.0) {
+        if let Some(parts) = parts(name, context.writer) {
             for (position, item) in member.items().iter().enumerate() {
                 let is_list = matches!(member, Value::Array(_));
                 place.extend(is_list.then_some(Step::Item(position)));
@@ -136,13 +150,14 @@ fn find<'v>(
 }
 
 /// Whether it names the writer, or for whom the writer signs.
-fn may_stand(part: &str, who: &Value<'_>, (writer, settings): (&Writer, &Settings<'_>)) -> bool {
+fn may_stand(part: &str, who: &Value<'_>, Context { writer, settings, .. }: Context<'_, '_>) -> bool {
     let named = who.text("reference").and_then(|reference| settings.local(reference));
     named.is_some_and(|named| writer.is(&named) || (part == "onBehalfOf" && writer.is_patient(&named)))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::colleague::tests::{CONTAINED, FALSE, TRUE};
     use super::super::prepare::tests::{SETTINGS, carer, json, patient, professional, system};
     use super::*;
     use crate::registry::ResourceType;
@@ -229,6 +244,35 @@ mod tests {
         assert_eq!(places(inside, &professional()), ["List.contained[0].author"]);
         assert_eq!(places(inside, &carer()), ["List.contained[0].author"]);
         assert!(places(inside, &patient()).is_empty());
+    }
+
+    /// By every element of every type that says who ordered, wrote or attested something, a professional names nobody who may be a patient,
+    /// whatever type the reference says: in the resource itself, and in one that it contains.
+    #[test]
+    fn no_element_names_a_patient_by_a_false_type() {
+        for (element, speaker) in speakers::elements() {
+            let (of_type, members) = element.split_once('.').unwrap();
+            let place: String = members.split('.').map(|name| format!(".{name}[0]")).collect();
+            let nested = |who: &str| {
+                let nested =
+                    members.rsplit('.').fold(who.to_owned(), |inner, name| format!(r#"{{"{name}":[{inner}]}}"#));
+                format!(r#"{{"resourceType":"{of_type}","contained":{CONTAINED},{}"#, nested.trim_start_matches('{'))
+            };
+            let inside = |who: &str| {
+                let inner = nested(who).replace(&format!(r#""contained":{CONTAINED},"#), "");
+                let others = CONTAINED.trim_start_matches('[');
+                format!(r#"{{"resourceType":"List","contained":[{inner},{others}}}"#)
+            };
+            for who in FALSE {
+                assert_eq!(places(&nested(who), &professional()), [format!("{of_type}{place}")], "{who}");
+                assert_eq!(places(&inside(who), &professional()), [format!("List.contained[0]{place}")], "{who}");
+            }
+            for who in TRUE {
+                let may = speaker == Speaker::Colleague;
+                assert_eq!(places(&nested(who), &professional()).is_empty(), may, "{element} {who}");
+                assert_eq!(places(&inside(who), &professional()).is_empty(), may, "{element} {who}");
+            }
+        }
     }
 
     #[test]

@@ -45,6 +45,15 @@ fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
     TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '))
 }
 
+/// The elements with who stands in them.
+#[cfg(test)]
+pub(super) fn elements() -> impl Iterator<Item = (String, Speaker)> {
+    let of_type = |(name, rows): (&'static &'static str, &'static Vec<Row>)| {
+        rows.iter().map(move |row| (format!("{name}.{}", row.members.join(".")), row.speaker))
+    };
+    ROWS.iter().flat_map(of_type)
+}
+
 /// Where somebody is named as having written, signed or attested something.
 pub(super) struct Named<'v> {
     /// The reference, and what says by it more than that: the part that it stands in.
@@ -96,6 +105,7 @@ fn follow<'v>(
 #[cfg(test)]
 mod tests {
     use super::super::authorship;
+    use super::super::colleague::is_colleague_type;
     use super::*;
     use crate::registry::ResourceType;
     use crate::schema::{Shape, TypeKind, r4};
@@ -137,6 +147,20 @@ mod tests {
             let (name, reason) = verdict.split_once(' ').unwrap_or((verdict, ""));
             let is_known = ["writer", "colleague", "author", "note", "signature", "none"].contains(&name);
             assert!(is_known && (name == "none") != reason.is_empty(), "{element} {verdict}");
+        }
+    }
+
+    /// Whom R4 has in an element in which a professional names another one is a colleague, or a patient or a relation.
+    #[test]
+    fn who_is_named_by_professionals_is_a_colleague_or_a_person() {
+        for (element, _) in lines().filter(|(_, verdict)| *verdict == "colleague") {
+            let (shape, name) = element.rsplit_once('.').unwrap();
+            let shape = r4().named(shape).unwrap();
+            let element = shape.elements.iter().find(|one| one.name == name).unwrap();
+            for target in element.types.iter().flat_map(|of_type| &of_type.targets) {
+                let is_person = ["Patient", "RelatedPerson"].contains(&target.name());
+                assert!(is_person != is_colleague_type(*target), "{name} {target}");
+            }
         }
     }
 

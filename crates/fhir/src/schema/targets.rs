@@ -1,9 +1,10 @@
-//! References to what their element does not name (R4 "References"), for those who want to be told.
+//! What References lead to (R4 "References"): to what their element does not name, for those who want to be told; and to another type
+//! than they say themselves, which is refused.
 
 use super::problems::Problems;
 use super::walk::{Met, walk};
 use crate::issue::{Issue, IssueCode, Severity};
-use crate::json::Value;
+use crate::json::{Object, Value};
 use crate::literal;
 use crate::registry::ResourceType;
 
@@ -19,8 +20,8 @@ pub fn remarks(value: &Value<'_>) -> Vec<Issue> {
 
 /// What there is to remark on what the References of a resource lead to, while it is walked.
 pub struct TargetRemarks<'v> {
-    /// What a `#` reference may mean.
-    contained: &'v [Value<'v>],
+    /// The resource, whose contained ones a `#` reference may mean.
+    within: &'v Value<'v>,
     problems: Problems,
 }
 
@@ -28,14 +29,13 @@ impl<'v> TargetRemarks<'v> {
     /// Nothing yet.
     #[must_use]
     pub fn on(value: &'v Value<'_>) -> TargetRemarks<'v> {
-        let contained = value.get("contained").map_or(&[][..], Value::items);
-        TargetRemarks { contained, problems: Problems::default() }
+        TargetRemarks { within: value, problems: Problems::default() }
     }
 
     /// Looks at what is met.
     pub fn see(&mut self, met: &Met<'_>) {
         if met.type_name == "Reference" && !met.of_type.targets.is_empty() {
-            reference(met, self.contained, &mut self.problems);
+            reference(met, self.within, &mut self.problems);
         }
     }
 
@@ -47,18 +47,53 @@ impl<'v> TargetRemarks<'v> {
     }
 }
 
-/// Tells of a reference that names what its element does not; `contained` is what a `#` reference may mean.
-fn reference(met: &Met<'_>, contained: &[Value<'_>], problems: &mut Problems) {
+/// The type of what a literal reference leads to, as far as its text tells; `within` is the resource whose contained ones a `#` reference
+/// may mean.
+pub(crate) fn type_of_target(reference: &str, within: &Value<'_>) -> Option<ResourceType> {
+    match reference.strip_prefix('#') {
+        Some("") => type_of(within),
+        Some(id) => within.list("contained").iter().find(|one| one.text("id") == Some(id)).and_then(type_of),
+        None => literal::named_type(reference).or_else(|| Some(literal::by_search(reference, "")?.0)),
+    }
+}
+
+fn type_of(resource: &Value<'_>) -> Option<ResourceType> {
+    resource.text("resourceType").and_then(ResourceType::parse)
+}
+
+/// What is wrong with the type that a Reference says, if it leads to another one (R4 `Reference.type`: the type of the target). What is no
+/// type of R4 may be that of a logical model, of which nothing is known here.
+pub(crate) fn mistaken_type(object: &Object<'_>, within: &Value<'_>) -> Option<String> {
+    let text = |name: &str| object.get(name).and_then(Value::as_str);
+    let (reference, said) = (text("reference")?, text("type")?);
+    let said = ResourceType::parse(said.strip_prefix("http://hl7.org/fhir/StructureDefinition/").unwrap_or(said))?;
+    let found = type_of_target(reference, within).filter(|found| *found != said)?;
+    Some(format!("the reference leads to a resource of the type {found}, and not {said}"))
+}
+
+/// Every Reference of a resource that says another type than it leads to, as an error at its place. The check has refused those that it
+/// could tell; links to entries of a Bundle have got their types since.
+#[must_use]
+pub fn mistaken_types(resource: &Value<'_>) -> Vec<Issue> {
+    let mut problems = Problems::default();
+    walk(resource, &mut |met| {
+        if met.type_name == "Reference"
+            && let Some(text) = mistaken_type(met.object, resource)
+        {
+            problems.add(IssueCode::Value, &met.place.element("type"), text);
+        }
+    });
+    problems.into_issues()
+}
+
+/// Tells of a reference that names what its element does not; `within` is the resource whose contained ones a `#` reference may mean.
+fn reference(met: &Met<'_>, within: &Value<'_>, problems: &mut Problems) {
     let targets = &met.of_type.targets;
     for name in ["reference", "type"] {
         let Some(Value::String(text)) = met.object.get(name) else { continue };
-        let named = match (name, text.strip_prefix('#')) {
-            ("type", _) => ResourceType::parse(text),
-            (_, Some(id)) => {
-                let meant = contained.iter().find(|resource| resource.text("id") == Some(id));
-                meant.and_then(|resource| resource.text("resourceType")).and_then(ResourceType::parse)
-            }
-            (_, None) => literal::named_type(text),
+        let named = match name {
+            "type" => ResourceType::parse(text),
+            _ => type_of_target(text, within),
         };
         let Some(found) = named.filter(|found| !targets.contains(found)) else { continue };
         let wanted: Vec<&str> = targets.iter().map(|one| one.name()).collect();

@@ -52,7 +52,7 @@ pub struct NewAccess {
 }
 
 /// An access token that works.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Queryable)]
 pub struct AccessToken {
     /// What it comes of, or empty for a client's own.
     pub family: String,

@@ -16,7 +16,7 @@ use crate::sign_in::{Fault, LAUNCH_LASTS_S, Starting};
 pub(super) async fn serve(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
     let header = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
     let verified = match (bearer(header), &server.sign_in) {
-        (Ok(token), Some(sign_in)) if sign_in.has_issued(token) => sign_in.verify(token).await.map(|known| known.0),
+        (Ok(token), Some(sign_in)) if sign_in.has_issued(token) => sign_in.verify(token).await,
         (Ok(_), _) => Err(AuthError::NotIssued),
         (Err(error), _) => Err(error),
     };

@@ -160,7 +160,7 @@ pub(crate) fn steps_of_decision(facts: &Facts) -> u64 {
 /// What is asked about the record of a patient, by key.
 fn asked(call: &Call, action: Action, resource_type: Option<ResourceType>, patient: i64) -> Question {
     let purpose = call.purpose.map_or("", |purpose| purpose.code());
-    Question { caller: call.fingerprint, purpose, action, resource_type, patient }
+    Question { caller: call.caller.rights(), purpose, action, resource_type, patient }
 }
 
 /// Notes what nothing may name that the caller is shown. Whoever asks what somebody else would be shown is shown it nevertheless.
@@ -203,10 +203,12 @@ pub(crate) fn given_by(call: &Call) -> GivenBy {
     GivenBy::of(&call.request(Action::Update, None))
 }
 
-/// Whether an answer serves all requests of this token: not in an emergency and not in an office, where it depends on
-/// what is said along with the request.
+/// Whether an answer serves all requests of whoever has these rights: not in an emergency and not in an office, where it depends on
+/// what is said along with the request, nor where somebody asks about others, of whom they know only a part.
 fn is_remembered(call: &Call) -> bool {
-    call.purpose != Some(Purpose::BREAK_GLASS) && call.caller.credentials.privileged_roles.is_empty()
+    call.purpose != Some(Purpose::BREAK_GLASS)
+        && call.caller.credentials.privileged_roles.is_empty()
+        && call.asked_about.is_none()
 }
 
 /// What a caller's rights to a patient's record are decided from; key 0 for what is about nobody.
@@ -368,7 +370,7 @@ fn decide_reached(
     let (facts, under) = session.without_explain(|session| reached::reached(session))?;
     let cache = &session.service.decisions;
     let question = asked(session.call, action, resource_type, EVERY_RECORD);
-    let may_be_remembered = is_remembered(session.call) && under.is_certain() && session.call.asked_about.is_none();
+    let may_be_remembered = is_remembered(session.call) && under.is_certain();
     if may_be_remembered && let Some(decision) = cache.known_of_all(&question, &under, session.transaction.now) {
         note_unnamed(session, &decision);
         return Ok(cache.count(decision));
@@ -409,10 +411,8 @@ pub(crate) fn require_scope(call: &Call, action: Action, resource_type: Resource
 
 /// The same caller with an app that may read everything that they may.
 pub(crate) fn unbounded(call: &Call) -> Call {
-    let caller = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
-    // Not the same rights as those of the token, so not the same remembered answers.
-    let fingerprint = call.fingerprint.map(|byte| !byte);
-    Call { caller: Arc::new(caller), fingerprint, ..call.clone() }
+    let caller = Caller { scopes: reference_scopes(&call.caller), ..Caller::clone(&call.caller) };
+    Call { caller: Arc::new(caller.into()), ..call.clone() }
 }
 
 /// The decision's reasons for an OperationOutcome.

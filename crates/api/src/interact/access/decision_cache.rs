@@ -10,6 +10,7 @@ use concord_fhir::registry::ResourceType;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::caller::Rights;
 use crate::interact::access::reached::Under;
 
 /// How many decisions are remembered.
@@ -32,7 +33,7 @@ pub(crate) struct DecisionCache {
 /// What a decision is asked.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Question {
-    pub(super) caller: [u8; 16],
+    pub(super) caller: Rights,
     pub(super) purpose: &'static str,
     pub(super) action: Action,
     pub(super) resource_type: Option<ResourceType>,

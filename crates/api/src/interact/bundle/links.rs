@@ -9,7 +9,7 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::literal::by_search;
 use concord_fhir::registry::{Registry, ResourceType};
-use concord_fhir::schema::{LinkKind, relink};
+use concord_fhir::schema::{LinkKind, mistaken_types, relink};
 use concord_fhir::search::{self, Handling, Query};
 
 use crate::error::ApiError;
@@ -72,21 +72,23 @@ impl Renaming<'_> {
         full_url::names(self.root, meant.bare).find_map(|url| self.names.get_key_value(&url))
     }
 
-    /// Refuses References to parts of entries (`urn:uuid:...#x`): they are to whole resources (R4 "References").
+    /// Refuses References to parts of entries (`urn:uuid:...#x`): they are to whole resources (R4 "References"); and those that say
+    /// another type than that of the entry that they lead to.
     ///
     /// # Errors
     /// [`ApiError::Unprocessable`] with every one of them, at its place.
-    pub(super) fn refuse_parts(&self, resource: &Value<'_>) -> Result<(), ApiError> {
+    pub(super) fn refuse_mistaken(&self, resource: &Value<'_>) -> Result<(), ApiError> {
         let is_part = |text: &str| {
             let meant = Meant::of(text);
             !meant.part.is_empty() && self.entry(&meant).is_some()
         };
         let text = "a reference leads to a whole resource: leave out what follows the address of the entry";
-        let issues: Vec<Issue> = index::every_reference(resource)
+        let mut issues: Vec<Issue> = index::every_reference(resource)
             .into_iter()
             .filter(|(_, reference)| is_part(reference))
             .map(|(place, _)| Issue::error(IssueCode::Value, place, text))
             .collect();
+        issues.extend(mistaken_types(resource));
         if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }
     }
 }

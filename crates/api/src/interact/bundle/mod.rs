@@ -412,7 +412,7 @@ impl<'t> TransactionBundle<'_, 't> {
             renaming.apply(resource, used);
             self.within(entry, |session| {
                 if !is_as_sent {
-                    renaming.refuse_parts(resource)?;
+                    renaming.refuse_mistaken(resource)?;
                 }
                 resolve(session, resource)
             })?;

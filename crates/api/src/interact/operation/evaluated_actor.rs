@@ -148,7 +148,7 @@ impl NamedActor {
             credentials: Credentials { app: if is_app { App::ThirdParty } else { App::Own }, ..Credentials::default() },
         };
         let own = known(session, &caller.actor)?;
-        let (caller, asked_about) = (Arc::new(caller), Some(Arc::new(AskedAbout { own })));
+        let (caller, asked_about) = (Arc::new(caller.into()), Some(Arc::new(AskedAbout { own })));
         Ok((Call { caller, purpose: None, reason: None, asked_about, ..session.call.clone() }, role, device))
     }
 }

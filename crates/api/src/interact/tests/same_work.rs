@@ -51,15 +51,12 @@ fn askers() -> Vec<Asker> {
 /// Those whom something else bounds than whom they are to: an office that gives no reason, the app, a registration, scopes.
 fn bounded() -> Vec<Asker> {
     let by = |name: &'static str, actor, scopes: &str, patients, bound: &dyn Fn(&mut Caller)| {
-        // Apart from each other, and from who calls with the same token without a bound.
         let call = call(actor, scopes);
-        let mut caller = (*call.caller).clone();
+        let mut caller = Caller::clone(&call.caller);
+        // Somebody else each, so that nothing that is decided for one is remembered for another.
+        caller.subject = name.to_owned();
         bound(&mut caller);
-        let mut fingerprint = call.fingerprint;
-        for (place, byte) in name.bytes().enumerate() {
-            fingerprint[place % 16] = fingerprint[place % 16].rotate_left(1) ^ byte;
-        }
-        Asker { name, call: Call { caller: Arc::new(caller), fingerprint, ..call }, patients }
+        Asker { name, call: Call { caller: Arc::new(caller.into()), ..call }, patients }
     };
     let ann = || Actor::Patient("ann".to_owned());
     let office = |role: PrivilegedRole| move |caller: &mut Caller| caller.credentials.privileged_roles = vec![role];
