@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use concord_fhir::json::Value;
 use concord_fhir::patch::PatchBudget;
+use concord_fhir::registry::ResourceType;
 use concord_store::rows::Version;
 use concord_store::transaction::walks::Walks;
 
 use crate::error::ApiError;
 use crate::interact::Service;
 use crate::interact::prepared::Readiness;
-use crate::interact::search::conditional::Conditions;
 
 /// What a patch makes of one version.
 #[derive(Clone, Debug)]
@@ -32,6 +32,19 @@ pub(crate) struct ConditionMatch {
     /// The first matches.
     pub(crate) found: Vec<Version>,
 }
+
+/// What the conditions of all entries of a transaction match, and what references by a search do, before any of it is done: where the only
+/// writer would take too long to find that.
+#[derive(Debug)]
+pub(crate) struct Conditions {
+    /// The state of the data in which it was found; none where nobody can tell whether it is still the same.
+    pub(crate) state: Option<u64>,
+    /// The ids of the first matches.
+    pub(crate) matched: HashMap<ConditionKey, Vec<String>>,
+}
+
+/// A condition: the type, and the criteria as they were sent.
+pub(crate) type ConditionKey = (Option<ResourceType>, String);
 
 /// What has been found before the writes that depend on it, because the only writer may spend next to nothing on it.
 #[derive(Clone, Debug)]

@@ -66,8 +66,8 @@ fn moment() -> impl Strategy<Value = String> {
         prop::sample::select(&["2025-12-31", "2026-01-01", "2026-02-27", "2026-02-28", "2026-03-01", "2026-03-02"][..]);
     let zone = prop::sample::select(&["Z", "+14:00", "-12:00", "-05:00", "+01:00"][..]);
     (day, zone, 0..24_u8, 0..6_usize).prop_map(|(day, zone, hour, precision)| match precision {
-        0 => day[..4].to_owned(),
-        1 => day[..7].to_owned(),
+        0 => day.chars().take(4).collect(),
+        1 => day.chars().take(7).collect(),
         2 => day.to_owned(),
         3 => format!("{day}T{hour:02}:00:00.000{zone}"),
         _ => format!("{day}T{hour:02}:30:00{zone}"),

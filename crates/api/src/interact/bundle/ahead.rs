@@ -10,9 +10,9 @@ use crate::interact::bundle::links::{Used, searches};
 use crate::interact::bundle::{Failed, SHORT, TransactionBundle, in_order, placed};
 use crate::interact::command::{Command, TransactionKind};
 use crate::interact::execute::in_transaction;
-use crate::interact::foreseen::Foreseen;
+use crate::interact::foreseen::{Conditions, Foreseen};
 use crate::interact::prepared::Readiness;
-use crate::interact::search::conditional::Conditions;
+use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::{Call, Service, patch};
 use concord_store::transaction::Transaction;
@@ -48,16 +48,16 @@ pub(super) async fn foresee(
 async fn conditions(service: &Arc<Service>, call: &Call, all: &Arc<Vec<Entry>>) -> Result<Conditions, ApiError> {
     let (own, called, all) = (Arc::clone(service), call.clone(), Arc::clone(all));
     let look = move |transaction: &mut Transaction<'_>| {
-        let mut found = Conditions::in_state_of(transaction);
+        let mut found = Conditions { state: transaction.state(), matched: HashMap::new() };
         for entry in all.iter() {
             let audit = entry.command.audit(&called);
             let (done, records) = Session::run(&own, &called, transaction, audit, |session| {
                 if let Some(query) = entry.command.decided_by() {
-                    found.add(session, query)?;
+                    conditional::foresee_one(session, query, &mut found)?;
                 }
                 let named = entry.command.resource().map_or_else(Vec::new, |resource| searches(session, resource));
                 for query in named {
-                    found.add(session, &query)?;
+                    conditional::foresee_one(session, &query, &mut found)?;
                 }
                 session.audit.says_nothing();
                 Ok(())

@@ -1,7 +1,6 @@
 //! Conditions of conditional interactions: they see what the caller may see and nothing else, so that what is hidden
 //! neither matches nor stands in the way.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 use concord_fhir::issue::{Issue, IssueCode};
@@ -11,7 +10,7 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::foreseen::ConditionMatch;
+use crate::interact::foreseen::{ConditionKey, ConditionMatch, Conditions};
 use crate::interact::is_event;
 use crate::interact::search;
 use crate::interact::session::Session;
@@ -22,59 +21,47 @@ const MOST: u32 = 2;
 /// How many of what matches is remembered besides, for some of it may be taken away before the condition counts.
 const BESIDES: u32 = 32;
 
-/// What the conditions of all entries of a transaction match, and what references by a search do, before any of it is done: where the only
-/// writer would take too long to find that.
-#[derive(Debug)]
-pub(crate) struct Conditions {
-    /// The state of the data in which it was found; none where nobody can tell whether it is still the same.
-    state: Option<u64>,
-    /// The ids of the first matches.
-    matched: HashMap<ConditionKey, Vec<String>>,
+/// Finds out what one of the conditions of a transaction matches, before any of it is done. That of each costs what it costs by itself.
+///
+/// # Errors
+/// When it takes too long, and when the store fails. Whatever else is wrong with it the write tells.
+pub(crate) fn foresee_one(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    conditions: &mut Conditions,
+) -> Result<(), ApiError> {
+    let key = key(query);
+    if conditions.matched.contains_key(&key) || query.resource_type.is_some_and(is_event) {
+        return Ok(());
+    }
+    let cost = session.service.settings.cost;
+    session.transaction.bound_anew(cost);
+    match search::matches(session, query, MOST + BESIDES) {
+        Ok(found) => {
+            conditions.matched.insert(key, found.into_iter().map(|one| one.id).collect());
+            Ok(())
+        }
+        Err(ApiError::Denied(_) | ApiError::NotFound) => Ok(()),
+        Err(fault) => Err(fault),
+    }
 }
 
-/// A condition: the type, and the criteria as they were sent.
-type ConditionKey = (Option<ResourceType>, String);
-
-impl Conditions {
-    /// None yet, in the state that a transaction sees.
-    pub(crate) fn in_state_of(transaction: &Transaction<'_>) -> Conditions {
-        Conditions { state: transaction.state(), matched: HashMap::new() }
-    }
-
-    /// Finds out what one matches. That of each costs what it costs by itself.
-    ///
-    /// # Errors
-    /// When it takes too long, and when the store fails. Whatever else is wrong with it the write tells.
-    pub(crate) fn add(&mut self, session: &mut Session<'_, '_>, query: &Query) -> Result<(), ApiError> {
-        let key = key(query);
-        if self.matched.contains_key(&key) || query.resource_type.is_some_and(is_event) {
-            return Ok(());
-        }
-        let cost = session.service.settings.cost;
-        session.transaction.bound_anew(cost);
-        match search::matches(session, query, MOST + BESIDES) {
-            Ok(found) => {
-                self.matched.insert(key, found.into_iter().map(|one| one.id).collect());
-                Ok(())
-            }
-            Err(ApiError::Denied(_) | ApiError::NotFound) => Ok(()),
-            Err(fault) => Err(fault),
-        }
-    }
-
-    /// What one matches now: nobody else has changed anything since, so it is among what it matched then and what this transaction
-    /// has come to itself.
-    fn matches(&self, session: &mut Session<'_, '_>, query: &Query) -> Result<Vec<Version>, ApiError> {
-        let is_same = self.state.is_some() && self.state == session.transaction.state();
-        let Some(found) = self.matched.get(&key(query)).filter(|_| is_same) else {
-            return Err(ApiError::CostlyCondition);
-        };
-        let touched = session.transaction.touched(query.resource_type);
-        let mut ids: Vec<String> = found.iter().cloned().chain(touched.map(str::to_owned)).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        if ids.is_empty() { Ok(Vec::new()) } else { search::matches_among(session, query, ids, MOST) }
-    }
+/// What a condition that has been foreseen matches now: nobody else has changed anything since, so it is among what it matched then and
+/// what this transaction has come to itself.
+fn matches_now(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    conditions: &Conditions,
+) -> Result<Vec<Version>, ApiError> {
+    let is_same = conditions.state.is_some() && conditions.state == session.transaction.state();
+    let Some(found) = conditions.matched.get(&key(query)).filter(|_| is_same) else {
+        return Err(ApiError::CostlyCondition);
+    };
+    let touched = session.transaction.touched(query.resource_type);
+    let mut ids: Vec<String> = found.iter().cloned().chain(touched.map(str::to_owned)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() { Ok(Vec::new()) } else { search::matches_among(session, query, ids, MOST) }
 }
 
 fn key(query: &Query) -> ConditionKey {
@@ -100,7 +87,7 @@ fn matches(session: &mut Session<'_, '_>, query: &Query) -> Result<Vec<Version>,
     if let Some(conditions) = session.foreseen.and_then(|foreseen| foreseen.conditions.clone())
         && !query.resource_type.is_some_and(is_event)
     {
-        return conditions.matches(session, query);
+        return matches_now(session, query, &conditions);
     }
     within_budget(session, |session| search::matches(session, query, MOST))
 }
