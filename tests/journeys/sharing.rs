@@ -7,7 +7,7 @@ use serde_json::json;
 
 on_both! {
     related_persons_by_consent_only, consents_withdrawn_by_the_patient, care_teams, consents_to_professionals, consents_that_end,
-    consents_to_an_organisation_by_its_number, what_is_about_nobody
+    a_denial_that_ends_before_it_begins_holds, consents_to_an_organisation_by_its_number, what_is_about_nobody
 }
 
 async fn related_persons_by_consent_only(concord: &Concord) {
@@ -34,6 +34,28 @@ async fn related_persons_by_consent_only(concord: &Concord) {
         "patient": {"reference": "Patient/amina"}});
     concord.system().store(&former).await;
     son.get(&reading).await.expect(404).issues();
+}
+
+/// When a period ends whose end lies before its start by a time zone, nobody can tell, and so what it denies is denied.
+async fn a_denial_that_ends_before_it_begins_holds(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user("Practitioner/gp"));
+    let reading = format!("Observation/{}", amina.create(&blood_pressure("amina", 120)).await);
+    let mut denial = people::without(people::consent("active", "Practitioner/gp", &["access"], &["Observation"]), "id");
+    denial["provision"]["type"] = json!("deny");
+    for (period, held) in [
+        (json!({"start": "2024-06-01T23:00:00-05:00", "end": "2024-06-01"}), true),
+        (json!({"start": "2024-06-01", "end": "2024-06-01T00:30:00+14:00"}), true),
+        (json!({"start": "2024-06-01T23:00:00-05:00", "end": "2024-06-02"}), false),
+    ] {
+        denial["provision"]["period"] = period.clone();
+        gp.get(&reading).await.expect(200);
+        let place = format!("Consent/{}", amina.create(&denial).await);
+        assert_eq!(gp.get(&reading).await.status, if held { 404 } else { 200 }, "{period}");
+        assert_eq!(gp.get("Observation?patient=amina").await.expect(200).ids().is_empty(), held, "{period}");
+        let stored = amina.get(&place).await.expect(200).json();
+        amina.put(&place, &with(stored, "status", json!("inactive"))).await.expect(200);
+    }
 }
 
 async fn consents_withdrawn_by_the_patient(concord: &Concord) {

@@ -124,16 +124,17 @@ pub(crate) fn rows(parameter: ParameterId, data_type: DataType, value: &Value<'_
     }
 }
 
-/// A Period's first and last millisecond; an end that is left out is open.
+/// A Period's first and last millisecond; an end that is left out is open, and so is one that lies before the start: R4 lets a period have
+/// it where precisions differ (per-1), by the time zone of one of the two. When such a period ends, nobody can tell.
 fn period(value: &Value<'_>) -> Option<(f64, f64)> {
     let end = |name: &str| value.text(name).and_then(interval);
-    match (end("start"), end("end")) {
-        (None, None) => None,
-        (start, end) => Some((
-            start.map_or(f64::NEG_INFINITY, |start| stored(start.first)),
-            end.map_or(f64::INFINITY, |end| stored(end.last)),
-        )),
+    let (start, end) = (end("start"), end("end"));
+    if start.is_none() && end.is_none() {
+        return None;
     }
+    let low = start.map_or(f64::NEG_INFINITY, |start| stored(start.first));
+    let high = end.map_or(f64::INFINITY, |end| stored(end.last));
+    Some((low, if low <= high { high } else { f64::INFINITY }))
 }
 
 /// The outer limits of a Timing: of its events and of the period that bounds it. One that only says how often has none.
@@ -281,6 +282,9 @@ mod tests {
         let open = Value::object([("start", Value::string("1970-01-01"))]);
         assert_eq!(period(&open), Some((0.0, f64::INFINITY)));
         assert_eq!(period(&Value::object([])), None);
+        let reversed = [("start", "2024-06-01T23:00:00-05:00"), ("end", "2024-06-01")];
+        let reversed = Value::object(reversed.map(|(name, text)| (name, Value::string(text))));
+        assert_eq!(period(&reversed), Some((stored(at("2024-06-02T04:00:00Z").first), f64::INFINITY)));
         let events = Value::Array(vec![Value::string("1970-01-03"), Value::string("1970-01-01")]);
         let ends = timing(&Value::object([("event", events)]));
         assert_eq!(ends, Some((0.0, stored(3 * DAY - 1))));
