@@ -376,8 +376,9 @@ async fn whoever_agrees_to_a_goal_names_its_version(concord: &Concord) {
         words[position] = word(own, "agree");
         let (merge, path) = (json!({"extension": words}), format!("extension[{position}].extension[1].value"));
         let json_path = format!("/extension/{position}/extension/1/valueCode");
-        for matching in [None, Some("*"), Some(seen.as_str())] {
-            let wanted = if matching.is_some_and(|text| text != "*") { 412 } else { 428 };
+        let (several, guesses) = (format!("{seen}, {now}"), r#"W/"1", W/"2", W/"3""#);
+        for matching in [None, Some("*"), Some(seen.as_str()), Some(several.as_str()), Some(guesses)] {
+            let wanted = if matching == Some(seen.as_str()) { 412 } else { 428 };
             for (form, ask) in patches(app, &place, (&path, &json_path), &merge, "agree") {
                 let ask = match matching {
                     Some(text) => ask.header("If-Match", text),
@@ -428,6 +429,8 @@ async fn whoever_takes_a_proposal_names_its_version(concord: &Concord) {
     }
     as_entry(&amina, &place, "/status", "active", None).await.expect(428).issues();
     as_entry(&amina, &place, "/status", "active", Some(read.header("etag"))).await.expect(412).issues();
+    let either = format!("{}, {}", read.header("etag"), version_of(&amina, &place).await);
+    as_entry(&amina, &place, "/status", "active", Some(&either)).await.expect(428).issues();
     amina.put(&place, &with(read.json(), "status", json!("active"))).await.expect(422).issues();
     let reading = format!("Goal/{}", amina.create(&without(goal(&[]), "extension")).await);
     concord.user("Practitioner/gp-elsewhere").get(&reading).await.expect(404);

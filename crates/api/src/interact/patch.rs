@@ -102,7 +102,7 @@ fn refuse_unseen(
     precondition: Option<&Precondition>,
 ) -> Result<(), ApiError> {
     match session.service.hooks.of(old.resource_type).agrees {
-        Some(agrees) if !precondition.is_some_and(Precondition::names_a_version) && agrees(session, old, value)? => {
+        Some(agrees) if !precondition.is_some_and(Precondition::names_the_version) && agrees(session, old, value)? => {
             Err(Precondition::needed())
         }
         _ => Ok(()),

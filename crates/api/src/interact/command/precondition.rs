@@ -60,9 +60,9 @@ impl Precondition {
         !matches!(self, Precondition::Absent)
     }
 
-    /// Whether it says which version, or versions, the client has seen.
-    pub(crate) fn names_a_version(&self) -> bool {
-        matches!(self, Precondition::OneOf(_))
+    /// Whether it says which version the client has seen: one, for of several nobody can tell which.
+    pub(crate) fn names_the_version(&self) -> bool {
+        matches!(self, Precondition::OneOf(versions) if versions.len() == 1)
     }
 
     /// The error of a request that has to say which version it is about (RFC 6585, section 3).
@@ -70,7 +70,7 @@ impl Precondition {
         ApiError::PreconditionRequired(Issue::plain(
             IssueCode::Required,
             "by this you agree to what others wrote, which may have changed since you read it: say which version you have seen, with its ETag \
-             as If-Match (in a Bundle request.ifMatch), or send the whole resource by an update",
+             and no other as If-Match (in a Bundle request.ifMatch), or send the whole resource by an update",
         ))
     }
 
@@ -172,6 +172,17 @@ mod tests {
             assert_eq!(Precondition::parse(text), wanted, "{text}");
         }
     }
+
+    #[test]
+    fn one_version_and_no_other_is_the_one_that_was_seen() {
+        for (text, names) in [("W/\"1\"", true), ("1", true), ("*", false), ("W/\"1\", W/\"2\"", false), ("1,1", false)]
+        {
+            let precondition = Precondition::parse(text).unwrap();
+            assert_eq!(precondition.names_the_version(), names, "{text}");
+        }
+        assert!(!Precondition::Absent.names_the_version());
+    }
+
     #[test]
     fn preconditions_are_read_or_refused() {
         assert_eq!(Precondition::read(None, None), Ok(None));
