@@ -86,9 +86,11 @@ async fn by_professionals_with_a_reason(concord: &Concord) {
             None => ask,
         };
         let refused = ask.await.expect(400);
-        assert!(refused.issues()[0].2.contains("X-Purpose-Reason"), "{name}: {refused}");
+        assert!(refused.issues()[0].2.starts_with("header X-Purpose-Reason "), "{name}: {refused}");
     }
-    doctor.get(&place).header("x-purpose-of-use", "WHIM").await.expect(400).issues();
+    let refused = doctor.get(&place).header("x-purpose-of-use", "WHIM").await.expect(400);
+    let told = "header X-Purpose-Of-Use must be a purpose of use of v3-ActReason, for instance BTG";
+    assert_eq!(refused.issues()[0].2, told);
     for app in
         [concord.patient("callum"), concord.user("RelatedPerson/neighbour"), concord.system(), concord.patient("amina")]
     {

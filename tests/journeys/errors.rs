@@ -75,6 +75,8 @@ async fn without_a_token(concord: &Concord) {
             assert!(challenge.starts_with("Bearer realm="), "{challenge}");
             assert_eq!(challenge.contains("invalid_token"), !error.is_empty(), "{challenge}");
             assert_eq!(refused.issues()[0].0, "login");
+            let says_where = refused.issues()[0].2.contains("/fhir/.well-known/smart-configuration says where");
+            assert!(!says_where, "there is none: {refused}");
         }
     }
     let basic = concord.nobody().get(&place).header("authorization", "Basic YTpi").await.expect(401);

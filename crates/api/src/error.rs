@@ -207,7 +207,12 @@ impl ApiError {
         }
     }
 
-    /// An error of a parameter or header, named in the issue.
+    /// An error of a header, named in the issue; the text goes on from its name.
+    pub fn header(name: &str, text: impl std::fmt::Display) -> ApiError {
+        ApiError::Malformed(vec![Issue::plain(IssueCode::Value, format!("header {name} {text}"))])
+    }
+
+    /// An error of a parameter, named in the issue.
     pub fn parameter(name: &str, text: impl std::fmt::Display) -> ApiError {
         ApiError::Malformed(vec![Issue::plain(IssueCode::Value, format!("parameter {name}: {text}"))])
     }

@@ -113,7 +113,10 @@ fn run(arguments: Arguments) -> Result<(), String> {
         Command::Package(package) => {
             actix_web::rt::System::new().block_on(command::package::run(&package, &config, clock, out))
         }
-        Command::Token(token) => command::token::run(&token, &config, &clock, out).map_err(|error| error.to_string()),
+        Command::Token(token) => {
+            let streams = (out, &mut std::io::stderr());
+            command::token::run(&token, &config, &clock, streams).map_err(|error| error.to_string())
+        }
         Command::Health(health) => command::health::run(&health, &config, out),
         Command::Openapi | Command::Settings => Ok(()),
     }

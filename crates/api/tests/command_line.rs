@@ -223,7 +223,12 @@ fn documents_and_tokens_are_all_that_is_printed() {
     let document: serde_json::Value = serde_json::from_str(&done(&concord(&folder.0, &["openapi"], &[]))).unwrap();
     assert!(document["paths"]["/fhir/{type}/{id}"].is_object());
     let settings = [("CONCORD_DEVELOPMENT_ISSUER", "true")];
-    let token = done(&concord(&folder.0, &["token", "--patient", "amina"], &settings));
+    let told = concord(&folder.0, &["token", "--patient", "amina"], &settings);
+    let token = done(&told);
+    // Beside it: that there was no key.
+    let beside = String::from_utf8(told.stderr).unwrap();
+    assert!(beside.starts_with("concord: there was no key") && beside.lines().count() == 1, "{beside}");
+    assert!(concord(&folder.0, &["token", "--patient", "amina"], &settings).stderr.is_empty());
     assert_eq!(token.trim_end().split('.').count(), 3);
     assert_eq!(token.lines().count(), 1);
 }

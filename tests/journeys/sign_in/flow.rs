@@ -51,6 +51,10 @@ pub(super) async fn apps_find_what_there_is(concord: &Concord) {
     }
     let metadata = nobody.get("/fhir/metadata").header("origin", "https://anywhere.example").await.expect(200);
     assert_eq!(metadata.header("access-control-allow-origin"), "*");
+    let refused = nobody.get("Patient/amina").await.expect(401);
+    let says_where =
+        "a bearer token is required: http://localhost:8080/fhir/.well-known/smart-configuration says where";
+    assert!(refused.issues()[0].2.starts_with(says_where), "{refused}");
     let smart = nobody.get("/fhir/.well-known/smart-configuration").await.json();
     let openid = nobody.get("/.well-known/openid-configuration").await.json();
     for document in [&smart, &openid] {

@@ -26,6 +26,8 @@ pub struct DevelopmentIssuer {
     key_id: String,
     jwk: Value,
     audience: String,
+    /// Whether its key has been made just now.
+    key_is_new: bool,
 }
 
 /// For whom a token is.
@@ -86,17 +88,18 @@ impl DevelopmentIssuer {
                 path.display()
             ))
         };
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
+        let (text, key_is_new) = match std::fs::read_to_string(path) {
+            Ok(text) => (text, false),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 create_private(path, &new_key()?).map_err(failed)?;
                 // Read what is there now: another process may have been first.
-                std::fs::read_to_string(path).map_err(failed)?
+                (std::fs::read_to_string(path).map_err(failed)?, true)
             }
             Err(error) => return Err(failed(error)),
         };
         let pkcs8 = from_pem(&text).ok_or_else(not_a_key)?;
-        DevelopmentIssuer::from_pkcs8(&pkcs8, audience).ok_or_else(not_a_key)
+        let issuer = DevelopmentIssuer::from_pkcs8(&pkcs8, audience).ok_or_else(not_a_key)?;
+        Ok(DevelopmentIssuer { key_is_new, ..issuer })
     }
 
     fn from_pkcs8(pkcs8: &[u8], audience: String) -> Option<DevelopmentIssuer> {
@@ -108,7 +111,13 @@ impl DevelopmentIssuer {
         let thumbprint = sha256(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes());
         let key_id = URL_SAFE_NO_PAD.encode(thumbprint);
         let jwk = json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": key_id, "x": x, "y": y});
-        Some(DevelopmentIssuer { key: EncodingKey::from_ec_der(pkcs8), key_id, jwk, audience })
+        Some(DevelopmentIssuer { key: EncodingKey::from_ec_der(pkcs8), key_id, jwk, audience, key_is_new: false })
+    }
+
+    /// Whether there was no key file, so that one has been made.
+    #[must_use]
+    pub fn has_new_key(&self) -> bool {
+        self.key_is_new
     }
 
     /// Its public key, as a JWK Set.

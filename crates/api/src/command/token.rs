@@ -47,11 +47,17 @@ pub struct TokenArgs {
 #[error("{0}")]
 pub struct TokenError(String);
 
-/// Writes the token and a line end to `out`.
+/// Writes the token and a line end to `out`. That a key was made for it is said on `beside`: a server with another key does not believe the
+/// token.
 ///
 /// # Errors
-/// When the development issuer is switched off or has no usable key, and when `out` cannot be written.
-pub fn run(args: &TokenArgs, config: &Config, clock: &Clock, out: &mut impl Write) -> Result<(), TokenError> {
+/// When the development issuer is switched off or has no usable key, and when `out` or `beside` cannot be written.
+pub fn run(
+    args: &TokenArgs,
+    config: &Config,
+    clock: &Clock,
+    (out, beside): (&mut impl Write, &mut impl Write),
+) -> Result<(), TokenError> {
     let issuer = DevelopmentIssuer::open(config).map_err(|error| TokenError(error.to_string()))?.ok_or_else(|| {
         TokenError(
             "the development issuer is switched off: set development_issuer = true, or CONCORD_DEVELOPMENT_ISSUER=true"
@@ -69,7 +75,14 @@ pub fn run(args: &TokenArgs, config: &Config, clock: &Clock, out: &mut impl Writ
         roles: args.role.clone(),
     };
     let token = issuer.mint(&request, clock.now_s()).map_err(|error| TokenError(error.to_string()))?;
-    writeln!(out, "{token}").map_err(|error| TokenError(format!("cannot write the token: {error}")))
+    let failed = |error: std::io::Error| TokenError(format!("cannot write the token: {error}"));
+    if issuer.has_new_key() {
+        let path = config.development_key.display();
+        let text =
+            "there was no key, so that a new one is made: a server believes the token only if it reads its key from";
+        writeln!(beside, "concord: {text} {path}").map_err(failed)?;
+    }
+    writeln!(out, "{token}").map_err(failed)
 }
 
 /// Seconds of a time such as `90s`, `15m`, `1h` or `7d`.
@@ -111,9 +124,16 @@ mod tests {
         let folder = Folder::new();
         let key = folder.path("k.pem").display().to_string();
         let config = config(&[("CONCORD_DEVELOPMENT_ISSUER", "true"), ("CONCORD_DEVELOPMENT_KEY", &key)]);
-        let mut out = Vec::new();
-        run(&parse(line).unwrap(), &config, &Clock::fixed(NOW_S * 1000), &mut out).unwrap();
-        let text = String::from_utf8(out).unwrap();
+        let print = || {
+            let (mut out, mut beside) = (Vec::new(), Vec::new());
+            let clock = Clock::fixed(NOW_S * 1000);
+            run(&parse(line).unwrap(), &config, &clock, (&mut out, &mut beside)).unwrap();
+            (String::from_utf8(out).unwrap(), String::from_utf8(beside).unwrap())
+        };
+        // Where the key is, is said once.
+        let (text, beside) = print();
+        assert!(beside.contains(&key) && beside.lines().count() == 1, "{beside}");
+        assert_eq!(print().1, "");
         assert_eq!(text.lines().count(), 1);
         let issuer = DevelopmentIssuer::open(&config).unwrap();
         let verifier = Verifier::new(&config, issuer.as_ref(), Metrics::new().unwrap().tokens()).unwrap();
@@ -167,7 +187,8 @@ mod tests {
     #[test]
     fn there_is_no_token_while_the_issuer_is_off() {
         let mut out = Vec::new();
-        let error = run(&parse(&["--system"]).unwrap(), &config(&[]), &Clock::System, &mut out).unwrap_err();
+        let error =
+            run(&parse(&["--system"]).unwrap(), &config(&[]), &Clock::System, (&mut out, &mut Vec::new())).unwrap_err();
         assert!(error.to_string().contains("CONCORD_DEVELOPMENT_ISSUER=true"));
         assert!(out.is_empty());
     }

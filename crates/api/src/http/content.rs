@@ -78,7 +78,8 @@ pub(super) fn resource(
     let from_content = table::HOOKS.of(named).from_content;
     let from_content = from_content.ok_or_else(|| ApiError::Internal("content of a type that has none".to_owned()))?;
     let context = once(headers, &SECURITY_CONTEXT)?.map(HeaderValue::to_str).transpose();
-    let context = context.map_err(|_| ApiError::parameter(SECURITY_CONTEXT.said, "a reference, such as Patient/1"))?;
+    let context =
+        context.map_err(|_| ApiError::header(SECURITY_CONTEXT.said, "must be a reference, such as Patient/1"))?;
     let value = from_content(RawContent { media, bytes, id, security_context: context });
     // Base64 is a third longer than what it stands for.
     let limits = Limits { bytes: limits.bytes.saturating_mul(2), ..*limits };

@@ -232,7 +232,7 @@ fn stating(request: &HttpRequest, server: &Data<Server>) -> Result<Option<Arc<Va
     let writes = [HttpMethod::POST, HttpMethod::PUT, HttpMethod::PATCH].contains(request.method());
     let last = request.path().rsplit('/').next().unwrap_or_default();
     if !writes || last == "_search" || last.starts_with('$') {
-        return Err(ApiError::parameter(X_PROVENANCE.said, "goes with a create, an update or a patch"));
+        return Err(ApiError::header(X_PROVENANCE.said, "goes with a create, an update or a patch"));
     }
     let provenance = client_provenance::read(header.as_bytes(), &server.service.settings.limits)?;
     Ok(Some(Arc::new(provenance)))
@@ -243,24 +243,24 @@ fn stated(headers: &HeaderMap, usual: Option<Purpose>) -> Result<(Option<Purpose
     let text = |named: &Named| -> Result<Option<&str>, ApiError> {
         Ok(once(headers, named)?.map(|value| std::str::from_utf8(value.as_bytes()).unwrap_or("")))
     };
-    let purpose =
-        match text(&PURPOSE)? {
-            Some(code) => Some(Purpose::parse(code.trim()).ok_or_else(|| {
-                ApiError::parameter(PURPOSE.said, "a purpose of use of v3-ActReason, for instance BTG")
-            })?),
-            None => usual,
-        };
+    let purpose = match text(&PURPOSE)? {
+        Some(code) => Some(Purpose::parse(code.trim()).ok_or_else(|| {
+            ApiError::header(PURPOSE.said, "must be a purpose of use of v3-ActReason, for instance BTG")
+        })?),
+        None => usual,
+    };
     let reason = match text(&REASON)?.map(str::trim) {
         Some(reason) => {
             if !is_reason(reason) {
-                let text = format!("{SHORTEST_REASON} to {LONGEST_REASON} characters in UTF-8 that say why");
-                return Err(ApiError::parameter(REASON.said, text));
+                let text = format!("must have {SHORTEST_REASON} to {LONGEST_REASON} characters in UTF-8 that say why");
+                return Err(ApiError::header(REASON.said, text));
             }
             Some(reason.to_owned())
         }
         None if purpose == Some(Purpose::BREAK_GLASS) => {
-            let text = format!("breaking the glass needs a reason of at least {SHORTEST_REASON} characters");
-            return Err(ApiError::parameter(REASON.said, text));
+            let text =
+                format!("is missing: breaking the glass needs a reason of at least {SHORTEST_REASON} characters");
+            return Err(ApiError::header(REASON.said, text));
         }
         None => None,
     };
@@ -274,7 +274,13 @@ async fn refused(request: &HttpRequest, server: &Data<Server>, error: AuthError,
     if error.is_temporary() {
         return ApiError::Busy(2);
     }
-    let fault = ApiError::Unauthenticated { challenge: error.www_authenticate(), text: error.to_string() };
+    let text = match (error, &server.smart) {
+        (AuthError::Missing, Some(_)) => {
+            format!("{error}: {}/.well-known/smart-configuration says where apps get one", server.service.base)
+        }
+        _ => error.to_string(),
+    };
+    let fault = ApiError::Unauthenticated { challenge: error.www_authenticate(), text };
     let from = server.proxies.client_of(request).map(counted);
     server.refusal_pace.keep_back(&fault, from, server.service.store.now_ms()).await;
     fault
@@ -436,8 +442,7 @@ impl Exchange {
     /// must not be taken for none.
     fn demanded(&self, named: &Named) -> Result<Option<&str>, ApiError> {
         let Some(value) = once(self.request.headers(), named)? else { return Ok(None) };
-        let text =
-            std::str::from_utf8(value.as_bytes()).map_err(|_| ApiError::parameter(named.said, "it is not UTF-8"))?;
+        let text = std::str::from_utf8(value.as_bytes()).map_err(|_| ApiError::header(named.said, "must be UTF-8"))?;
         Ok(Some(text))
     }
 

@@ -55,7 +55,7 @@ pub(super) static PREFER: HeaderName = HeaderName::from_static("prefer");
 pub(super) fn once<'h>(headers: &'h HeaderMap, named: &Named) -> Result<Option<&'h HeaderValue>, ApiError> {
     let mut all = headers.get_all(&named.name);
     match (all.next(), all.next()) {
-        (_, Some(_)) => Err(ApiError::parameter(named.said, "it may be given only once")),
+        (_, Some(_)) => Err(ApiError::header(named.said, "may be given only once")),
         (header, None) => Ok(header),
     }
 }

@@ -90,7 +90,7 @@ fn not_of_requests(bundle: &Value<'_>) -> Issue {
             Issue::error(IssueCode::Value, "Bundle.type", text)
         }
         other => {
-            let text = format!("the body is a {}, but the address is of Bundle", other.unwrap_or_default());
+            let text = format!("the body is of the type {}, but the address is of Bundle", other.unwrap_or_default());
             Issue::error(IssueCode::Invalid, "resourceType", text)
         }
     }

@@ -296,7 +296,7 @@ impl Content {
                 found => Err(ApiError::Malformed(vec![Issue::error(
                     IssueCode::Invalid,
                     "resourceType",
-                    format!("the body is a {}, but the address is of {named}", found.unwrap_or_default()),
+                    format!("the body is of the type {}, but the address is of {named}", found.unwrap_or_default()),
                 )])),
             },
             _ => Err(ApiError::Internal("a write without its resource".to_owned())),

@@ -35,7 +35,7 @@ pub(crate) fn read(text: &[u8], limits: &Limits) -> Result<Value<'static>, ApiEr
         issues.into_iter().map(told).collect()
     };
     if text.len() > LONGEST {
-        return Err(ApiError::parameter(HEADER, format!("may be {LONGEST} bytes long")));
+        return Err(ApiError::header(HEADER, format!("may be {LONGEST} bytes long")));
     }
     let mut value = json::parse(text, limits).map_err(|issues| ApiError::Malformed(told(issues)))?.into_owned();
     if value.text("resourceType") != Some(PROVENANCE.name()) {
@@ -72,7 +72,7 @@ pub(crate) fn of(
     let Some(statement) = session.call.provenance.as_deref() else { return Ok(None) };
     let about = &proposed.version;
     if about.resource_type == PROVENANCE {
-        return Err(ApiError::parameter(HEADER, "does not go with a Provenance"));
+        return Err(ApiError::header(HEADER, "does not go with a Provenance"));
     }
     if let Some(text) = refuses_to_say(&session.call.caller, PROVENANCE) {
         return Err(ApiError::denied(text));
