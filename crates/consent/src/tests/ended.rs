@@ -62,12 +62,19 @@ fn set(consent: &mut Value<'static>, name: &'static str, value: Value<'static>) 
 /// A moment in one of few days around now and around the end of the year before, in any precision and zone: of two, one often ends before
 /// the other begins although their texts do not say so.
 fn moment() -> impl Strategy<Value = String> {
-    let day =
-        prop::sample::select(&["2025-12-31", "2026-01-01", "2026-02-27", "2026-02-28", "2026-03-01", "2026-03-02"][..]);
+    const DAYS: [(&str, &str, &str); 6] = [
+        ("2025", "2025-12", "2025-12-31"),
+        ("2026", "2026-01", "2026-01-01"),
+        ("2026", "2026-02", "2026-02-27"),
+        ("2026", "2026-02", "2026-02-28"),
+        ("2026", "2026-03", "2026-03-01"),
+        ("2026", "2026-03", "2026-03-02"),
+    ];
     let zone = prop::sample::select(&["Z", "+14:00", "-12:00", "-05:00", "+01:00"][..]);
-    (day, zone, 0..24_u8, 0..6_usize).prop_map(|(day, zone, hour, precision)| match precision {
-        0 => day.chars().take(4).collect(),
-        1 => day.chars().take(7).collect(),
+    let drawn = (prop::sample::select(&DAYS[..]), zone, 0..24_u8, 0..6_u8);
+    drawn.prop_map(|((year, month, day), zone, hour, precision)| match precision {
+        0 => year.to_owned(),
+        1 => month.to_owned(),
         2 => day.to_owned(),
         3 => format!("{day}T{hour:02}:00:00.000{zone}"),
         _ => format!("{day}T{hour:02}:30:00{zone}"),
