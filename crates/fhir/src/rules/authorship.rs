@@ -18,6 +18,8 @@ pub(super) struct Authorship {
     pub(super) related_person: bool,
     /// Whether the element may name something in the patient's record in her place.
     pub(super) through_others: bool,
+    /// Whether it may be about nobody, when no patient and no relation writes it.
+    pub(super) may_be_about_nobody: bool,
 }
 
 /// One element that names an author.
@@ -66,7 +68,15 @@ const fn written_by_patients(
     related_person: bool,
     authors: &'static [AuthorElement],
 ) -> Authorship {
-    Authorship { name, subject, authors, patient: true, related_person, through_others: false }
+    Authorship {
+        name,
+        subject,
+        authors,
+        patient: true,
+        related_person,
+        through_others: false,
+        may_be_about_nobody: false,
+    }
 }
 
 const fn written_by_professionals(
@@ -74,7 +84,19 @@ const fn written_by_professionals(
     subject: &'static str,
     authors: &'static [AuthorElement],
 ) -> Authorship {
-    Authorship { name, subject, authors, patient: false, related_person: false, through_others: false }
+    Authorship {
+        name,
+        subject,
+        authors,
+        patient: false,
+        related_person: false,
+        through_others: false,
+        may_be_about_nobody: false,
+    }
+}
+
+const fn may_be_about_nobody(row: Authorship) -> Authorship {
+    Authorship { may_be_about_nobody: true, ..row }
 }
 
 /// The types with an author (R4, the elements that the "author" row of the five Ws mapping names, and their like).
@@ -114,7 +136,11 @@ const TABLE: [Authorship; 25] = [
             element("sender", false, Fill::Nobody, Others::Colleagues),
         ],
     ),
-    written_by_professionals("Composition", "subject", &[element("author", true, Fill::Writer, Others::Colleagues)]),
+    may_be_about_nobody(written_by_professionals(
+        "Composition",
+        "subject",
+        &[element("author", true, Fill::Writer, Others::Colleagues)],
+    )),
     written_by_professionals(
         "Condition",
         "subject",
@@ -133,7 +159,7 @@ const TABLE: [Authorship; 25] = [
             element("resultsInterpreter", true, Fill::Nobody, Others::Colleagues),
         ],
     ),
-    written_by_patients(
+    may_be_about_nobody(written_by_patients(
         "DocumentReference",
         "subject",
         false,
@@ -141,10 +167,14 @@ const TABLE: [Authorship; 25] = [
             element("author", true, Fill::Writer, Others::Colleagues),
             element("authenticator", false, Fill::Nobody, Others::Colleagues),
         ],
-    ),
+    )),
     written_by_professionals("Flag", "subject", &[element("author", false, Fill::Writer, Others::Nobody)]),
     written_by_patients("Goal", "subject", false, &[element("expressedBy", false, Fill::Writer, Others::Nobody)]),
-    written_by_professionals("List", "subject", &[element("source", false, Fill::Writer, Others::Colleagues)]),
+    may_be_about_nobody(written_by_professionals(
+        "List",
+        "subject",
+        &[element("source", false, Fill::Writer, Others::Colleagues)],
+    )),
     written_by_patients("Media", "subject", false, &[element("operator", false, Fill::Writer, Others::Colleagues)]),
     written_by_professionals(
         "MedicationRequest",

@@ -23,6 +23,7 @@ mod previous;
 pub mod provenance;
 pub mod signed;
 mod speakers;
+mod table;
 pub mod task;
 mod vouching;
 mod writer;

@@ -1,10 +1,14 @@
 //! Patient: an NHS number passes its check digit (NHS Data Dictionary, "NHS NUMBER", modulus 11).
 
+use super::writer::Settings;
 use crate::issue::{Issue, IssueCode};
 use crate::json::Value;
 use crate::nhs_number;
 
-pub(super) fn check(resource: &Value<'_>, issues: &mut Vec<Issue>) {
+pub(super) fn check(resource: &Value<'_>, settings: &Settings<'_>, issues: &mut Vec<Issue>) {
+    if !settings.check_nhs_number {
+        return;
+    }
     for (position, identifier) in resource.list("identifier").iter().enumerate() {
         if identifier.text("system") != Some(nhs_number::SYSTEM) {
             continue;

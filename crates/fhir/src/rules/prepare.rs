@@ -3,9 +3,7 @@
 use super::authorship::{self, AuthorElement, Fill, Others};
 use super::colleague::is_colleague;
 use super::writer::{Settings, WriteContext, Writer, WriterKind, reference_value};
-use super::{
-    allergy_intolerance, care_plan, communication, consent, device, goal, observation, parties, patient, task, vouching,
-};
+use super::{parties, table, vouching};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 use crate::nhs_number;
@@ -48,7 +46,7 @@ pub fn prepare(
     resource: &mut Value<'_>,
     context: &WriteContext<'_>,
 ) -> Result<Vec<Issue>, Vec<Issue>> {
-    let WriteContext { previous, writer, now, settings, .. } = *context;
+    let WriteContext { previous, writer, settings, .. } = *context;
     let mut issues = Vec::new();
     if !writer.kind.is_system() {
         if let Some(row) = authorship::of(resource_type) {
@@ -65,24 +63,12 @@ pub fn prepare(
             find_other_patients(resource, own, settings, &mut place, &mut issues);
         }
     }
-    match resource_type.name() {
-        "AllergyIntolerance" => allergy_intolerance::check(resource, writer, &mut issues),
-        "CarePlan" => care_plan::check(resource, writer, &mut issues),
-        "Communication" => communication::check(resource, writer, &mut issues),
-        "CommunicationRequest" => communication::check_request(resource, writer, &mut issues),
-        "Consent" => consent::check(resource, settings.issuers, &mut issues),
-        "Device" => device::check(resource, writer, &mut issues),
-        "Goal" => goal::check(resource, context, &mut issues),
-        "Observation" => observation::check(resource, now, &mut issues),
-        "Patient" if settings.check_nhs_number => patient::check(resource, &mut issues),
-        "Task" => task::check(resource, context, &mut issues),
-        _ => {}
-    }
-    // What a system hands in is the work of others and may say no more than R4 asks for: there, what Concord itself
-    // wants of a plan or a reading is said and not enforced.
-    if writer.kind.is_system() && matches!(resource_type.name(), "CarePlan" | "Observation") {
-        for issue in &mut issues {
-            issue.severity = issue.severity.min(Severity::Warning);
+    if let Some(rules) = table::of(resource_type) {
+        (rules.check)(resource, context, &mut issues);
+        if writer.kind.is_system() && rules.only_remarks_to_systems {
+            for issue in &mut issues {
+                issue.severity = issue.severity.min(Severity::Warning);
+            }
         }
     }
     // Nobody is spared this, and first: it is for the sake of all that inherits from it.
@@ -101,8 +87,7 @@ fn check_subject(
     let WriteContext { writer, settings, filed, .. } = *context;
     let place = format!("{}.{}", row.name, row.subject);
     let Some(subject) = resource.get(row.subject) else {
-        // A list, a composition or a document may be about nobody, but not when a patient writes it.
-        if writer.is_person() || !matches!(row.name, "Composition" | "DocumentReference" | "List") {
+        if writer.is_person() || !row.may_be_about_nobody {
             issues.push(Issue::error(IssueCode::Required, place, "name the patient whose record this belongs to"));
         }
         return;
