@@ -77,6 +77,9 @@ impl Transaction<'_> {
         if version.labels == before {
             return Ok(());
         }
+        if rows == Rows::Current {
+            self.touched.push((version.resource_type, version.id.clone()));
+        }
         let key = if rows == Rows::Current { " WHERE rid = " } else { " WHERE pk = " };
         let sql = Sql::new("UPDATE ").sql(rows.table()).sql(" SET labels = ").bind(version.labels.as_str());
         self.run(sql.sql(key).bind(version.key))?;

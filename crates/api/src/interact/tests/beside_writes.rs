@@ -115,6 +115,22 @@ async fn what_is_taken_away_meets_no_condition_that_was_matched_before() {
 }
 
 #[tokio::test]
+async fn what_a_transaction_labels_may_meet_a_condition_that_was_matched_before() {
+    on_each(async |service: Arc<Service>| {
+        let service = with_many(&service).await;
+        let (system, code) = ("urn:labels", "mine");
+        let added = json!({"resourceType": "Parameters", "parameter": [
+            {"name": "meta", "valueMeta": {"security": [{"system": system, "code": code}]}}]});
+        let label = json!({"resource": added, "request": {"method": "POST", "url": "Observation/many-0/$meta-add"}});
+        // Looked for among all of them, for each is not of that code.
+        let condition = format!("_security={system}|{code}&subject=Patient/ann&code:not=x");
+        let done = transaction(&service, super::search::system(), vec![label, create(&condition, None)]).await.unwrap();
+        assert_eq!(stored(&done[1]), ("many-0".to_owned(), false));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_search_beside_writes_sees_them_and_takes_what_it_takes() {
     on_each(async |service: Arc<Service>| {
         let service = with_many(&service).await;
