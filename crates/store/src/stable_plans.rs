@@ -33,6 +33,7 @@ unsafe extern "C" fn opened(
     // SAFETY: the connection is SQLite's own and open; the setting takes a number, and a place for an answer that is not wanted.
     unsafe { ffi::sqlite3_db_config(connection, ffi::SQLITE_DBCONFIG_ENABLE_QPSG, 1 as c_int, null_mut::<c_int>()) }
 }
+
 #[cfg(test)]
 mod tests {
     use crate::statement::Sql;

@@ -96,13 +96,12 @@ pub(crate) struct Conduct {
     pub(crate) takes_invalid: bool,
 }
 
-/// What an operation computes over what it is given and finds. Where it holds up the only writer beside writes all of it counts, as
-/// steps of the database's machine.
+/// What an operation computes over what it is given and finds: what is more than in proportion begins where no request waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Computing {
-    /// As much as goes in, is read, decided about and answered, which counts for every operation where it is carried out.
+    /// As much as goes in, is read, decided about and answered.
     InProportion,
-    /// As much as all Consents of a record say, which it gathers before it counts what it computes: it begins where no request waits.
+    /// As much as all Consents of a record say, which it gathers before it counts what it computes.
     OverConsents,
     /// More than that, over what the database takes little to find: it counts each piece of it as it goes, or what it looks in does
     /// (code lists, checks by profiles).
