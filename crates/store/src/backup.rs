@@ -60,7 +60,10 @@ fn copy_aside(database: &Path, part: &Path) -> Result<bool, String> {
     write_copy(&from, &to)?;
     let mut copy = Connection::open(&DatabaseUrl::Sqlite(to.clone()), Durability::Process)
         .map_err(|error| format!("{}: {}", to.display(), in_one_line(&error)))?;
-    let some = copy.rows::<(BigInt,), (i64,)>(Sql::new("SELECT pk FROM audit LIMIT 1"));
+    // Whoever makes the file may not have got further than its name.
+    let some = copy
+        .batch(sqlite::ASIDE_TABLE)
+        .and_then(|()| copy.rows::<(BigInt,), (i64,)>(Sql::new("SELECT pk FROM audit LIMIT 1")));
     some.map(|rows| !rows.is_empty()).map_err(|error| format!("{}: {}", file.display(), in_one_line(&error)))
 }
 

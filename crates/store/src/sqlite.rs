@@ -25,8 +25,8 @@ use aside::Aside;
 use queue::Queue;
 use readers::Readers;
 
-/// The ending of the name of the file beside a database.
-pub(crate) use aside::ENDING as ASIDE;
+/// The ending of the name of the file beside a database, and what makes its table.
+pub(crate) use aside::{ENDING as ASIDE, TABLE as ASIDE_TABLE};
 
 /// How many jobs may share a commit.
 const SHARED_COMMIT: usize = 512;

@@ -27,7 +27,7 @@ pub(crate) const ENDING: &str = "-aside";
 pub(super) const TAKEN_IN: usize = 4_096;
 
 /// The columns are those of the log.
-pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS audit (pk INTEGER NOT NULL PRIMARY KEY, at BIGINT NOT NULL, \
+pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS audit (pk INTEGER NOT NULL PRIMARY KEY, at BIGINT NOT NULL, \
     interaction SMALLINT NOT NULL, outcome SMALLINT NOT NULL, patient BIGINT NOT NULL, agent TEXT NOT NULL, \
     client TEXT NOT NULL, purpose TEXT NOT NULL, type SMALLINT NOT NULL, entity TEXT NOT NULL, version BIGINT NOT NULL, \
     query TEXT NOT NULL, reason TEXT NOT NULL, request TEXT NOT NULL, body TEXT NOT NULL)";

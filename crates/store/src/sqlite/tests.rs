@@ -207,6 +207,21 @@ async fn a_copy_has_in_its_log_what_was_answered_before_it_was_begun() {
     assert_eq!(logged(&store).await.len(), 2);
 }
 
+#[test]
+fn a_copy_is_made_while_the_file_beside_the_database_is_being_made() {
+    let [scratch, _] = Scratch::both();
+    let DatabaseUrl::Sqlite(path) = &scratch.address else { panic!("no file") };
+    drop(scratch.store());
+    // Its maker has opened it, and committed nothing yet.
+    for begun in ["", "PRAGMA journal_mode = WAL"] {
+        let (beside, copy) = (path.with_file_name("concord.db-aside"), path.with_extension("copy"));
+        std::fs::write(&beside, b"").unwrap();
+        crate::testing::execute(&DatabaseUrl::Sqlite(beside.clone()), begun);
+        crate::backup(&scratch.address, &copy, Standing(NOW)).unwrap();
+        [beside, copy].into_iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    }
+}
+
 #[tokio::test]
 async fn what_is_kept_beside_the_database_is_in_the_log_once() {
     let [scratch, _] = Scratch::both();
