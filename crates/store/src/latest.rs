@@ -64,8 +64,13 @@ struct Way<'q> {
 
 impl Way<'_> {
     /// What follows `FROM` to read those that a row leads to, but for the condition.
-    fn led_by(&self, (parameter, key): &Row) -> Sql {
-        Sql::new("entry d CROSS JOIN resource r WHERE r.rid = d.resource AND d.dated IS NOT NULL AND d.key <> ''")
+    fn led_by(&self, row: &Row) -> Sql {
+        Sql::new("entry d CROSS JOIN resource r WHERE r.rid = d.resource AND ").append(self.leads(row))
+    }
+
+    /// What is asked of a row itself.
+    fn leads(&self, (parameter, key): &Row) -> Sql {
+        Sql::new("d.dated IS NOT NULL AND d.key <> ''")
             .sql(" AND d.parameter = ")
             .bind(parameter.0)
             .sql(" AND d.key = ")

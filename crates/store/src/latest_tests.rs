@@ -210,16 +210,21 @@ async fn they_come_in_the_order_of_all() {
     }
 }
 
-/// How many steps a page took.
+/// How many steps a page of ten took.
 async fn steps(store: &Store, text: &str, sort: &'static [Sort]) -> u64 {
+    steps_of(store, text, sort, 10, 10).await
+}
+
+/// How many steps a page took, which was as long as that.
+async fn steps_of(store: &Store, text: &str, sort: &'static [Sort], limit: u32, long: usize) -> u64 {
     let predicate = asked(text);
     let taken = store.read(move |transaction| {
         let queries = [TypeQuery { resource_type: OBSERVATION, record: Some("amina".to_owned()), predicate }];
-        let wanted = PageRequest { queries: &queries, sort, after: None, limit: 10 };
+        let wanted = PageRequest { queries: &queries, sort, after: None, limit };
         let watch = transaction.watch(crate::Cost::UNBOUNDED).unwrap();
         // The steps are counted in thousands.
         for _ in 0..100 {
-            assert_eq!(transaction.page(&wanted).unwrap().0.len(), 10);
+            assert_eq!(transaction.page(&wanted).unwrap().0.len(), long);
         }
         (Ok::<_, StoreError>(watch.taken()), Vec::new())
     });
@@ -246,6 +251,20 @@ async fn ten_cost_the_same_in_a_long_record() {
     }
     for (few, many) in taken[0].iter().zip(&taken[1]) {
         assert!(*many <= few + few / 2, "{taken:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_has_all_is_read_once() {
+    let [scratch, _] = Scratch::both();
+    let store = scratch.store();
+    let at = |day: u32| Some(format!("2024-{:02}-{:02}", 1 + day / 28 % 12, 1 + day % 28));
+    fill(&store, (0..300).map(|day| Reading::of("amina", "a", at(day))).collect()).await;
+    for text in ["code=a", "code=a&date=ge2023", "date=lt2026"] {
+        let [in_order, sorted] = [&OLDEST[..], ORDERS[1].1];
+        let of_sorted = steps_of(&store, text, sorted, 300, 300).await;
+        let taken = steps_of(&store, text, in_order, 300, 300).await;
+        assert!(taken < of_sorted + of_sorted / 8, "{text}: {taken}, and {of_sorted} sorted");
     }
 }
 

@@ -4,11 +4,13 @@
 //! that a page of what began first is among what ended up to a day after as many as a page has had ended. What covers more is
 //! rare, and has an index of its own (`entry_wide`).
 
+use concord_fhir::predicate::Predicate;
 use concord_fhir::search::{Sort, SortBy};
 use diesel::sql_types::Double;
 
 use super::{Row, Way, one_more, united};
 use crate::error::StoreError;
+use crate::lower::parts_of;
 use crate::search::{PageRequest, Position, PositionValue, beyond, sorted_value};
 use crate::statement::Sql;
 use crate::transaction::Transaction;
@@ -51,14 +53,34 @@ impl Way<'_> {
         }
     }
 
-    /// What follows `FROM` to read those with a date that a row leads to and that come after a position.
-    fn dated(&self, row: &Row, wanted: &PageRequest<'_>, began: Option<f64>) -> Sql {
-        let sql = self.led_by(row).sql(" AND d.dated > ").bind(f64::NEG_INFINITY);
+    /// Whether what is asked for has a date.
+    fn asks_for_a_date(&self) -> bool {
+        let is_dated = |part: &Predicate| matches!(part, Predicate::Entry(parameter, _) if *parameter == self.date);
+        parts_of(&self.query.predicate).iter().any(is_dated)
+    }
+
+    /// ` AND ` that a row is of something with a date that may have begun then or later.
+    fn has_date(began: Option<f64>) -> Sql {
+        let sql = Sql::new(" AND d.dated > ").bind(f64::NEG_INFINITY);
         // What began later ended later still.
-        let sql = match began {
+        match began {
             Some(began) => sql.sql(" AND d.dated >= ").bind(began),
             None => sql,
-        };
+        }
+    }
+
+    /// When as many as a page has and one more ended, whatever else is asked for: the index says it.
+    fn ends(&self, row: &Row, wanted: &PageRequest<'_>, began: Option<f64>) -> Sql {
+        Sql::new("SELECT d.resource AS k, d.dated AS s0 FROM entry d WHERE ")
+            .append(self.leads(row))
+            .append(Self::has_date(began))
+            .sql(" ORDER BY d.dated, d.resource DESC LIMIT +")
+            .bind(one_more(wanted))
+    }
+
+    /// What follows `FROM` to read those with a date that a row leads to and that come after a position.
+    fn dated(&self, row: &Row, wanted: &PageRequest<'_>, began: Option<f64>) -> Sql {
+        let sql = self.led_by(row).append(Self::has_date(began));
         sql.append(self.after(wanted.after)).sql(" AND ").append(self.condition.clone())
     }
 
@@ -128,10 +150,14 @@ impl Transaction<'_> {
         let reads = match Reached::of(wanted.after) {
             Reached::Undated => undated(),
             Reached::Dated(began) => {
-                let first = united(each(&|way, row| way.first_to_end(row, wanted, began)));
-                let ended = self.last_of(first, wanted)?;
+                // Where all that the rows lead to has room on a page nothing has to be looked for twice.
+                let mut ended = self.last_of(united(each(&|way, row| way.ends(row, wanted, began))), wanted)?;
+                if ended.is_some() {
+                    ended = self.last_of(united(each(&|way, row| way.first_to_end(row, wanted, began))), wanted)?;
+                }
                 let mut reads = each(&|way, row| way.ended(row, wanted, began, ended.map(|ended| ended + DAY)));
                 match ended {
+                    None if ways.iter().all(Way::asks_for_a_date) => {}
                     None => reads.extend(undated()),
                     Some(_) => {
                         for way in ways {
