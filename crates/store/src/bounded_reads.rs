@@ -50,7 +50,8 @@ impl Store {
             Backend::Sqlite(sqlite) => {
                 let started = Instant::now();
                 let begun = match extent {
-                    Extent::Little | Extent::Unknown => sqlite.read_a_little(&self.shared, reads, &work),
+                    Extent::Little | Extent::Unknown => sqlite.read_a_little(&self.shared, reads, false, &work),
+                    Extent::Alone => sqlite.read_a_little(&self.shared, reads, true, &work),
                     Extent::Much => None,
                 };
                 match begun {

@@ -66,6 +66,7 @@ async fn read(
 }
 
 const LITTLE: u32 = 100;
+const SOME: u32 = 10_000;
 const MUCH: u32 = 1_000_000;
 
 fn seen(answer: u32, begun: u32, places: u32, here: bool) -> Seen {
@@ -86,6 +87,16 @@ async fn what_takes_more_than_a_little_is_done_elsewhere_in_a_place() {
     }
     let little = |transaction: &mut Transaction<'_>| count(transaction, LITTLE, true);
     assert_eq!(read(&store, Extent::Much, little).await, seen(LITTLE, 1, 1, false));
+}
+
+#[tokio::test]
+async fn whoever_is_alone_does_more_where_they_are() {
+    let [scratch, _] = Scratch::both();
+    let store = scratch.store();
+    let count = |to| move |transaction: &mut Transaction<'_>| count(transaction, to, true);
+    assert_eq!(read(&store, Extent::Unknown, count(SOME)).await, seen(SOME, 2, 1, false));
+    assert_eq!(read(&store, Extent::Alone, count(SOME)).await, seen(SOME, 1, 0, true));
+    assert_eq!(read(&store, Extent::Alone, count(MUCH)).await, seen(MUCH, 2, 1, false));
 }
 
 #[tokio::test]
@@ -123,7 +134,7 @@ async fn what_a_caller_may_not_have_is_refused_where_it_was_begun() {
 async fn on_postgresql_only_little_takes_no_place() {
     let [_, scratch] = Scratch::both();
     let store = scratch.store();
-    for (extent, places) in [(Extent::Little, 0), (Extent::Unknown, 1), (Extent::Much, 1)] {
+    for (extent, places) in [(Extent::Little, 0), (Extent::Unknown, 1), (Extent::Alone, 1), (Extent::Much, 1)] {
         let work = |transaction: &mut Transaction<'_>| count(transaction, MUCH, true);
         assert_eq!(read(&store, extent, work).await, seen(MUCH, 1, places, false), "{extent:?}");
     }

@@ -29,6 +29,8 @@ pub enum Extent {
     Little,
     /// That depends on what there is.
     Unknown,
+    /// The same, of somebody who is alone: nobody else asks for anything.
+    Alone,
     /// It is many things at once.
     Much,
 }

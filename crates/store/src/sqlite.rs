@@ -34,6 +34,9 @@ const SHARED_COMMIT: usize = 512;
 /// How many steps of SQLite's machine a read may take on a thread on which other requests wait: a millisecond or two.
 const A_LITTLE: u64 = 60_000;
 
+/// How many it may take where nobody else is known to wait: whoever comes then waits for some milliseconds, once.
+const ALONE: u64 = 5 * A_LITTLE;
+
 pub(crate) struct Sqlite {
     readers: Arc<Readers>,
     queue: Arc<Queue>,
@@ -187,17 +190,20 @@ impl Sqlite {
         self.readers.read_in(shared, reads, |transaction| guarded(work, transaction))
     }
 
-    /// The same for work that is stopped when it takes more than a little: then nothing is told of what it found.
+    /// The same for work that is stopped when it takes more than a little: then nothing is told of what it found. That is more for
+    /// whoever is alone.
     pub(crate) fn read_a_little<T, E: WorkError>(
         &self,
         shared: &Shared,
         reads: Reads,
+        is_alone: bool,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E>,
     ) -> Option<Reply<T, E>> {
         let mut exceeded = false;
         let reply = self.readers.read_in(shared, reads, |transaction| {
             transaction.may_be_stopped = true;
-            let watch = transaction.watch(Cost { steps: A_LITTLE, ..Cost::UNBOUNDED });
+            let steps = if is_alone { ALONE } else { A_LITTLE };
+            let watch = transaction.watch(Cost { steps, ..Cost::UNBOUNDED });
             let reply = guarded(work, transaction);
             exceeded = watch.is_some_and(|watch| watch.is_over());
             reply

@@ -65,11 +65,16 @@ pub(crate) async fn in_transaction<T: Send + 'static>(
         TransactionKind::Records | TransactionKind::Everything => Some(service.turns.enter(caller).await?),
         TransactionKind::Head(..) | TransactionKind::Change => None,
     };
-    // Who is at something long by now begins nothing that may be as long where others are answered.
-    let leaves_others_alone = extent == Extent::Unknown && service.slots.is_at_work(caller);
-    let extent = if leaves_others_alone { Extent::Much } else { extent };
-    let enter = || {
-        // Whoever waits for a place leaves the turn to the next.
+    // Who is at something long by now begins nothing that may be as long where others are answered, if there are any.
+    let is_alone = extent == Extent::Unknown && service.company.alone(asker).is_some();
+    let leaves_others_alone = extent == Extent::Unknown && !is_alone && service.slots.is_at_work(caller);
+    let extent = match extent {
+        Extent::Unknown if is_alone => Extent::Alone,
+        Extent::Unknown if leaves_others_alone => Extent::Much,
+        extent => extent,
+    };
+    // It has the turn, which ends with it: whoever waits for a place leaves it to the next, and so does what waits for a commit only.
+    let enter = move || {
         drop(turn.take());
         service.slots.enter_for(caller, !leaves_others_alone)
     };

@@ -7,9 +7,9 @@ use concord_fhir::json::Limits;
 use concord_fhir::patch::{Patch, PatchBudget};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Handling;
-use concord_store::Extent;
 use concord_store::testing::Scratch;
 use concord_store::transaction::Transaction;
+use concord_store::{Asker, Extent};
 use futures_util::FutureExt as _;
 
 use crate::error::ApiError;
@@ -216,6 +216,27 @@ async fn searches_that_cost_little_take_turns() {
     let refused = carry_out(&service, call, search()).await;
     assert!(matches!(refused, Err(ApiError::Throttled(_))), "{refused:?}");
     carry_out(&service, patient("callum"), search()).await.unwrap();
+}
+
+/// Else one caller's searches would come to the log two by two, and each commit would be for two.
+#[tokio::test]
+async fn a_search_has_left_its_turn_while_its_record_waits_for_a_commit() {
+    let [scratch, _] = Scratch::both();
+    let service = open(scratch.address.clone());
+    let (go, goes) = std::sync::mpsc::channel::<()>();
+    let holds = move |_: &mut Transaction<'_>| {
+        let _ended = goes.recv();
+        (Ok::<_, ApiError>(()), Vec::new())
+    };
+    let mut held = std::pin::pin!(service.store.change_of(Asker::SERVER, holds));
+    assert!(held.as_mut().now_or_never().is_none());
+    let search = Command::Search { query: Box::new(query("Goal", "_count=2")), path: "/Goal".to_owned() };
+    let mut searches = std::pin::pin!(carry_out(&service, patient("amina"), search));
+    assert!(searches.as_mut().now_or_never().is_none(), "its record waits");
+    assert_eq!(service.turns.busy_and_waiting(), (0, 0));
+    drop(go);
+    held.await.unwrap();
+    searches.await.unwrap();
 }
 
 /// What an operation computes is no work of the database, which would be stopped: it begins where no request waits.
