@@ -27,13 +27,16 @@ const EVERY: Duration = Duration::from_millis(500);
 /// How many bytes of an answer a client takes in a second at least, once it has taken longer than a connection may be still.
 const SLOWEST: u64 = 16 * 1024;
 
-/// How much of an answer is handed to the connection at once.
-const PART: usize = 64 * 1024;
+/// How much of an answer is handed to the connection at once: a page of some hundreds, for each piece wakes the client.
+const PART: usize = 384 * 1024;
+
+/// How much of a body without a length is read before any of it is sent.
+const START: usize = 64 * 1024;
 
 /// How much of an answer the system keeps that has not been sent, as while the client takes nothing: unless it is told, some
 /// megabytes for each connection, which nobody counts.
 #[cfg(target_os = "linux")]
-const UNSENT: u32 = 128 * 1024;
+const UNSENT: u32 = 512 * 1024;
 
 /// What all connections have to keep to.
 #[derive(Clone)]
@@ -182,7 +185,7 @@ impl Start {
             return Ok((body, Start::default()));
         }
         let mut all = BytesMut::new();
-        while all.len() < PART {
+        while all.len() < START {
             match poll_fn(|context| Pin::new(&mut body).poll_next(context)).await {
                 Some(piece) => all.extend_from_slice(&piece?),
                 None => {
@@ -269,10 +272,10 @@ mod tests {
     #[actix_web::test]
     async fn an_answer_whose_length_was_not_known_never_gets_another() {
         for (pieces, wanted) in [
-            (vec![PART - 1], BodySize::Sized(PART as u64 - 1)),
-            (vec![PART], BodySize::Stream),
-            (vec![PART + 1], BodySize::Stream),
-            (vec![1, PART], BodySize::Stream),
+            (vec![START - 1], BodySize::Sized(START as u64 - 1)),
+            (vec![START], BodySize::Stream),
+            (vec![START + 1], BodySize::Stream),
+            (vec![1, START], BodySize::Stream),
             (vec![PART, PART, 7], BodySize::Stream),
         ] {
             let body = Encoded(pieces.iter().map(|length| Bytes::from(vec![b'x'; *length])).collect());
