@@ -1,11 +1,12 @@
 //! How fast one caller is refused. Whoever asks again and again without heed is told of each refusal a little later, for up to a
 //! second: a flood of requests that are only refused costs next to nothing then, and others' requests come between.
 //!
-//! The first of some time are told at once, and who comes again when `Retry-After` says notices nothing.
+//! The first of some time are told at once, and who comes again when `Retry-After` says notices nothing. Those that are kept back
+//! longest are not told all at the same moment: else a flood on many connections would come again all at once.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
@@ -24,15 +25,23 @@ const AT_ONCE: i64 = 50 * INTERVAL;
 /// How many milliseconds a refusal is kept back at most.
 const LONGEST: i64 = 1_000;
 
+/// Over how many milliseconds those are spread that would be kept back for longer.
+const SPREAD: u64 = 500;
+
+/// Its multiples lie evenly over [`SPREAD`], however many there are: about its golden ratio.
+const STRIDE: u64 = 309;
+
 /// When the refusals of each caller would all have been due at an even pace.
 pub struct RefusalPace {
     due: Cache<u64, Arc<AtomicI64>>,
     keys: RandomState,
+    /// How many have been kept back longest.
+    spread: AtomicU64,
 }
 
 impl Default for RefusalPace {
     fn default() -> RefusalPace {
-        RefusalPace { due: Cache::new(KEPT), keys: RandomState::new() }
+        RefusalPace { due: Cache::new(KEPT), keys: RandomState::new(), spread: AtomicU64::new(0) }
     }
 }
 
@@ -62,7 +71,10 @@ impl RefusalPace {
         };
         let before = due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap_or_else(|due| due);
         let late = before.max(now_ms).saturating_add(INTERVAL).saturating_sub(now_ms.saturating_add(AT_ONCE));
-        let wait = u64::try_from(late.min(LONGEST)).ok().filter(|wait| *wait > 0)?;
+        let mut wait = u64::try_from(late.min(LONGEST)).ok().filter(|wait| *wait > 0)?;
+        if late >= LONGEST {
+            wait -= self.spread.fetch_add(1, Ordering::Relaxed).wrapping_mul(STRIDE) % SPREAD;
+        }
         Some(Duration::from_millis(wait))
     }
 }
@@ -78,8 +90,11 @@ mod tests {
         assert!((0..50).all(|_| told("one", 1_000) == 0), "some at once");
         assert_eq!([told("one", 1_000), told("one", 1_000), told("one", 1_010)], [20, 40, 50]);
         assert_eq!(told("another", 1_010), 0);
-        assert_eq!((0..1_000).map(|_| told("one", 1_020)).max(), Some(1_000), "never longer");
-        assert_eq!(told("one", 1_020), 1_000);
+        let mut longest: Vec<u128> = (0..1_000).map(|_| told("one", 1_020)).filter(|wait| *wait > 500).collect();
+        assert_eq!(longest.iter().max(), Some(&1_000), "never longer");
+        longest.sort_unstable();
+        assert!(longest.windows(2).all(|pair| pair[1] - pair[0] <= 10), "all over half a second: {longest:?}");
+        assert!((500..=1_000).contains(&told("one", 1_020)));
         assert_eq!(told("one", 2_020), 20, "after a second it is not kept back for what was long ago");
         assert_eq!(told("one", 60_000), 0, "and after some time not at all");
     }
