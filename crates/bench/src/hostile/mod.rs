@@ -32,6 +32,9 @@ pub(crate) struct HostileArgs {
     /// How long each kind is at work, in milliseconds; half as long is measured at rest before
     #[arg(long, default_value_t = 5_000, value_name = "MS")]
     time: u64,
+    /// Have each kind attack another server on this machine before, to tell what is the machine's: both have its processors
+    #[arg(long)]
+    control: bool,
     #[command(flatten)]
     place: PlaceArgs,
     /// Where the figures go
@@ -62,7 +65,7 @@ fn measured(
     rows: &mut Vec<table::Row>,
 ) -> Result<(), String> {
     let place = arguments.place.databases(folder, database)?;
-    let stage = stage::Stage::set(&arguments.place.program()?, folder, database, place)?;
+    let stage = stage::Stage::set(&arguments.place.program()?, folder, (database, place), arguments.control)?;
     let kinds = if arguments.kinds.is_empty() { kind::Kind::all() } else { arguments.kinds.clone() };
     for kind in kinds {
         let row = stage.rehearse(kind, Duration::from_millis(arguments.time))?;

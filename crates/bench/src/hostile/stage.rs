@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::attack::AtWork;
 use super::kind::Kind;
-use super::others;
+use super::others::{self, Fared};
 use super::request::{self, From, PATIENT, RULED};
 use super::table::Row;
 use crate::database;
@@ -26,21 +26,26 @@ pub(crate) struct Stage {
     token: String,
     /// That of whoever may see the same by hundreds of rules.
     ruled: String,
+    /// Whether there is another database with the same in it.
+    has_other: bool,
 }
 
 /// The name of the database.
 const DATABASE: &str = "hostile";
 
+/// The name of that of another server, which nobody else asks.
+const OTHER: &str = "hostile_other";
+
 impl Stage {
-    /// Fills a database.
+    /// Fills a database, and another one with the same for a control.
     ///
     /// # Errors
     /// One line.
     pub(crate) fn set(
         program: &Path,
         folder: &Path,
-        kind: database::Kind,
-        place: database::Place,
+        (kind, place): (database::Kind, database::Place),
+        has_other: bool,
     ) -> Result<Stage, String> {
         let workers = available_parallelism().map_or(1, std::num::NonZero::get);
         let product = Product::new(program, folder, kind, workers);
@@ -53,9 +58,12 @@ impl Stage {
         let ruled = product.token(&url, &["--fhir-user".to_owned(), RULED.to_owned()])?;
         crate::load::once(product.serve(&url)?.address, &From(Some(&token)).goal())?;
         place.vacuum(DATABASE)?;
+        if has_other {
+            place.copy(DATABASE, OTHER)?;
+        }
         let reads = Arc::new(workload::requests(Case::Read, &tokens, PATIENTS));
         let writes = Arc::new(workload::requests(Case::Create, &tokens, PATIENTS));
-        Ok(Stage { kind, place, product, reads, writes, token, ruled })
+        Ok(Stage { kind, place, product, reads, writes, token, ruled, has_other })
     }
 
     /// Measures what one kind does to others. The server is a new one, so that what one kind leaves behind is not
@@ -70,6 +78,7 @@ impl Stage {
         let before = server.processor_time();
         let (at_rest, writes_at_rest) = fare(time / 2)?;
         let processor = server.processor_time().saturating_sub(before);
+        let elsewhere = if self.has_other { Some(self.control(kind, || fare(time))?) } else { None };
         server.forget_peak();
         let (connections, attack) = kind.attack(&self.token, &self.ruled);
         let before = server.processor_time();
@@ -86,6 +95,7 @@ impl Stage {
             processor_each: processor / u32::try_from(at_rest.took.len().max(1)).unwrap_or(u32::MAX),
             processors: busy.as_secs_f64() / time.as_secs_f64(),
             at_rest,
+            elsewhere,
             reads,
             writes_at_rest,
             writes,
@@ -95,11 +105,22 @@ impl Stage {
         })
     }
 
-    /// Removes the database.
+    /// How others' reads fare while a kind attacks another server: what it takes of the machine, and so of every server on it.
+    fn control(&self, kind: Kind, fare: impl Fn() -> Result<(Fared, Fared), String>) -> Result<Fared, String> {
+        let other = self.product.serve(&self.place.url(OTHER))?;
+        let (connections, attack) = kind.attack(&self.token, &self.ruled);
+        let hostile = AtWork::begin(other.address, attack, connections)?;
+        let (reads, _) = fare()?;
+        hostile.end()?;
+        Ok(reads)
+    }
+
+    /// Removes what was filled.
     ///
     /// # Errors
     /// One line.
     pub(crate) fn clear(&self) -> Result<(), String> {
+        self.place.remove(OTHER)?;
         self.place.remove(DATABASE)
     }
 }

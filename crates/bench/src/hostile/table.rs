@@ -31,6 +31,8 @@ pub(crate) struct Row {
     pub(crate) processors: f64,
     /// Others' reads without it.
     pub(crate) at_rest: Fared,
+    /// And while it attacks another server on the same machine, if that was measured.
+    pub(crate) elsewhere: Option<Fared>,
     /// And with it.
     pub(crate) reads: Fared,
     /// Others' writes without it.
@@ -73,6 +75,7 @@ impl Row {
         vec![
             self.kind.clone(),
             ms(self.at_rest.p99()),
+            self.elsewhere.as_ref().map_or_else(|| "-".to_owned(), |fared| ms(fared.p99())),
             ms(self.reads.p99()),
             format!("{:.1}", self.ratio()),
             format!("{} to {}", ms(self.writes_at_rest.p99()), ms(self.writes.p99())),
@@ -88,9 +91,10 @@ impl Row {
     }
 }
 
-const HEAD: [&str; 10] = [
+const HEAD: [&str; 11] = [
     "kind",
     "p99 without ms",
+    "elsewhere ms",
     "p99 with ms",
     "ratio",
     "p99 of writes ms",
@@ -161,7 +165,11 @@ pub(crate) fn as_json(rows: &[Row]) -> Value {
                 "connections": row.connections,
                 "ratio": row.ratio(),
                 "misses": row.misses(),
-                "reads": {"without": fared(&row.at_rest), "with": fared(&row.reads)},
+                "reads": {
+                    "without": fared(&row.at_rest),
+                    "elsewhere": row.elsewhere.as_ref().map(fared),
+                    "with": fared(&row.reads),
+                },
                 "writes": {"without": fared(&row.writes_at_rest), "with": fared(&row.writes)},
                 "cpu_us_of_a_read": us(row.processor_each),
                 "cpus_busy": row.processors,
@@ -192,6 +200,7 @@ mod tests {
             processor_each: Duration::from_micros(90),
             processors: 1.0,
             at_rest: fared(2),
+            elsewhere: None,
             reads: Fared { errors, ..fared(with) },
             writes_at_rest: fared(3),
             writes: fared(4),
@@ -207,7 +216,7 @@ mod tests {
         assert_eq!(missed(&rows).len(), 3);
         assert!(!rows[0].misses());
         assert!(!Row { embedded: false, ..row(2, MOST_BYTES, 0) }.misses());
-        assert_eq!(rows[0].cells()[3..], ["4.5", "3.00 to 4.00", "0.09", "1.00", "0 (0)", "0", "none 1, 400 3"]);
+        assert_eq!(rows[0].cells()[4..], ["4.5", "3.00 to 4.00", "0.09", "1.00", "0 (0)", "0", "none 1, 400 3"]);
         assert_eq!(as_json(&rows)["kinds"][1]["misses"], true);
     }
 }
