@@ -118,4 +118,5 @@ mod validate_modes;
 mod walkthrough;
 mod what_is_hers;
 mod whole_answers;
+mod whom_it_is_about;
 mod whose_definitions;

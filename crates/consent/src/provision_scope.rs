@@ -81,6 +81,8 @@ const DATED: [(&str, &[&str]); 26] = [
     ("ServiceRequest", &["authored", "occurrence"]),
 ];
 
+const PATIENT: ResourceType = ResourceType::of("Patient");
+
 /// What a provision's criteria are read with.
 #[derive(Clone, Copy)]
 pub(crate) struct ProvisionContext<'a> {
@@ -248,7 +250,8 @@ fn code_test(coding: &Coding) -> Option<Test> {
     })
 }
 
-/// Resources whose time overlaps the period. One that tells no time may be from any: a denial covers it.
+/// Resources whose time overlaps the period. One that tells no time may be from any: a denial covers it. Whom the data is about is of no
+/// time.
 fn times(period: Period, about: impl Fn(&str) -> bool) -> ProvisionScope {
     let (start, end) = match period {
         Period::Always => return ProvisionScope::everything(),
@@ -269,7 +272,8 @@ fn times(period: Period, about: impl Fn(&str) -> bool) -> ProvisionScope {
             dated = dated.or(entry(name, parameter, Test::Present));
         }
     }
-    let most = least.clone().or(dated.negate());
+    let undated = dated.or(Predicate::Type(vec![PATIENT])).negate();
+    let most = least.clone().or(undated);
     ProvisionScope { least, most }
 }
 

@@ -84,7 +84,7 @@ impl<'a> Item<'a> {
         let coded = match self.kind {
             "Observation" | "Condition" => "code",
             "MedicationStatement" => "medicationCodeableConcept",
-            "DocumentReference" | "Encounter" | "Immunization" => return No,
+            "DocumentReference" | "Encounter" | "Immunization" | "Patient" => return No,
             _ => return Perhaps,
         };
         let codings = self.resource.get(coded).map_or(&[][..], |concept| concept.list("coding"));
@@ -96,6 +96,8 @@ impl<'a> Item<'a> {
         let time = ["effectiveDateTime", "occurrenceDateTime"].iter().find_map(|name| self.resource.text(name));
         match time {
             Some(date) => so(date.split('-').next().unwrap() <= year),
+            // Whom the data is about is of no time.
+            None if self.kind == "Patient" => No,
             None => Perhaps,
         }
     }

@@ -9,8 +9,9 @@ use crate::schema::{Element, Shape, r4};
 /// A row for every element of type CodeableConcept and Coding in R4.
 const TABLE: &str = include_str!("codes.txt");
 
-/// The types of which it can be told which codes they say, and the search parameters that hold their main ones.
-pub const CODED: [(&str, &[&str]); 20] = [
+/// The types of which it can be told which codes they say, and the search parameters that hold their main ones. Whom the data is
+/// about is among them: a code that is denied does not take the person away.
+pub const CODED: [(&str, &[&str]); 21] = [
     ("AllergyIntolerance", &["code"]),
     ("Basic", &["code"]),
     ("ChargeItem", &["code"]),
@@ -29,6 +30,7 @@ pub const CODED: [(&str, &[&str]); 20] = [
     ("MedicationRequest", &["code"]),
     ("MedicationStatement", &["code"]),
     ("Observation", &["code", "value-concept", "component-code", "component-value-concept", "category"]),
+    ("Patient", &[]),
     ("Procedure", &["code", "category", "reason-code"]),
     ("ServiceRequest", &["code", "category"]),
 ];

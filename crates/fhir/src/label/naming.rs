@@ -2,7 +2,7 @@
 //! is named nowhere, with whatever stands beside its name. The same table decides both (`references.txt`): whom something is
 //! about, who did it and who gets it stays, and so does what hands nothing on, for the reason that is there.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::elements::Says;
@@ -11,7 +11,7 @@ use crate::entry::ParameterId;
 use crate::json::{Object, Value};
 use crate::literal::{self, Literal};
 use crate::registry::path::{Path, Step};
-use crate::registry::{Kind, Parameter, ResourceType, is_taken, parameters};
+use crate::registry::{Kind, Parameter, ResourceType, combined, is_taken, parameters};
 use crate::schema::{Element, ElementType, Primitive, Schema, Shape, TypeKind, choice, r4};
 use crate::schema::{links as addresses, narrative};
 
@@ -63,6 +63,52 @@ pub fn may_go_with_a_name(resource_type: ResourceType, parameter: &Parameter) ->
         true => of_path(&component.path),
         false => parameter.elements.iter().any(|element| goes(&mut element.iter().chain(&component.path.steps))),
     })
+}
+
+/// Whether a name of a resource of that type may be left out where a search parameter of references finds it. Not whom something is
+/// about, who did it and who gets it: that stays, and is found by. Any may that is not R4's.
+#[must_use]
+pub fn may_be_left_out(id: ParameterId, target: ResourceType) -> bool {
+    static WHO: LazyLock<HashMap<ParameterId, Vec<Vec<(&'static str, &'static Element)>>>> = LazyLock::new(|| {
+        let mut all: HashMap<_, Vec<_>> = HashMap::new();
+        for resource_type in ResourceType::all() {
+            for parameter in parameters(resource_type).filter(|parameter| parameter.kind == Kind::Reference) {
+                let ends: Option<Vec<_>> =
+                    parameter.paths.iter().map(|path| reference_at(resource_type, &path.steps)).collect();
+                for id in parameter.row_ids() {
+                    all.entry(id).or_default().push(ends.clone().unwrap_or_default());
+                }
+            }
+        }
+        all
+    });
+    let stays = |(shape, element): &(&str, &Element)| {
+        let says = Says::of(shape, &element.name);
+        !says.hands_on(target) && !says.hands_back_to(target)
+    };
+    let stay = |ends: &Vec<_>| !ends.is_empty() && ends.iter().all(stays);
+    let stays_in_all = |id: &ParameterId| WHO.get(id).is_some_and(|each| each.iter().all(stay));
+    // One of several types is that of each.
+    !match combined(id) {
+        Some(each) => each.iter().all(stays_in_all),
+        None => stays_in_all(&id),
+    }
+}
+
+/// The element of type Reference to which these members lead, in its shape; none where they lead to anything else.
+fn reference_at(resource_type: ResourceType, steps: &[Step]) -> Option<(&'static str, &'static Element)> {
+    let mut shape = r4().resource(resource_type)?;
+    for (place, step) in steps.iter().enumerate() {
+        let found = shape.member(&step.member).filter(|found| !found.beside)?;
+        let TypeKind::Shape(id) = found.of_type.kind else { return None };
+        let next = r4().shape(id)?;
+        match next.name.as_ref() {
+            "Reference" => return (place + 1 == steps.len()).then_some((shape.name.as_ref(), found.element)),
+            "Extension" => return None,
+            _ => shape = next,
+        }
+    }
+    None
 }
 
 /// Whether these members lead into something that may be left out: a Reference, an attachment or an address, what cannot be without
@@ -256,188 +302,4 @@ fn is_empty(value: &Value<'_>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::json::{self, Limits, parse};
-
-    const BASE: &str = "https://phr.example/fhir";
-
-    fn without(text: &str, gone: &str) -> String {
-        let mut value = parse(text.as_bytes(), &Limits::default()).unwrap().into_owned();
-        let is_gone = |of: ResourceType, id: &str| format!("{of}/{id}") == gone;
-        let was_there = named(&value, BASE).iter().any(|(of, id)| is_gone(*of, id));
-        assert_eq!(leave_out(&mut value, BASE, &is_gone), was_there, "{text}");
-        assert!(!named(&value, BASE).iter().any(|(of, id)| is_gone(*of, id)), "{}", json::to_string(&value));
-        json::to_string(&value)
-    }
-
-    #[test]
-    fn a_name_goes_with_what_cannot_be_without_it() {
-        let div = r#""text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'>asthma</div>"}"#;
-        for (before, after) in [
-            (
-                r#""reasonReference":[{"reference":"Condition/it","display":"asthma"},{"reference":"Condition/other"}]"#,
-                r#","reasonReference":[{"reference":"Condition/other"}]"#,
-            ),
-            (r#""reasonReference":[{"reference":"https://phr.example/fhir/Condition/it/_history/2"}]"#, ""),
-            (
-                r#""diagnosis":[{"condition":{"reference":"Condition/it"},"rank":1}],"length":{"value":1}"#,
-                r#","length":{"value":1}"#,
-            ),
-            (
-                r#""diagnosis":[{"condition":{"reference":"Condition/it"}},{"condition":{"reference":"Condition/b"}}]"#,
-                r#","diagnosis":[{"condition":{"reference":"Condition/b"}}]"#,
-            ),
-            (r#""extension":[{"url":"x","valueReference":{"reference":"Condition/it"}}]"#, ""),
-            (
-                r#""extension":[{"url":"x","extension":[{"url":"y","valueReference":{"reference":"Condition/it"}},{"url":"z","valueCode":"c"}]}]"#,
-                r#","extension":[{"url":"x","extension":[{"url":"z","valueCode":"c"}]}]"#,
-            ),
-            (r#""extension":[{"url":"x","valueAttachment":{"url":"Condition/it#p","title":"asthma"}}]"#, ""),
-            (r#""extension":[{"url":"x","valueUri":"Condition/it"}]"#, ""),
-            (r#""_status":{"extension":[{"url":"x","valueReference":{"reference":"Condition/it"}}]}"#, ""),
-            // What has something else to say stays.
-            (
-                r#""extension":[{"url":"x","valueCode":"c","_valueCode":{"extension":[{"url":"y","valueReference":{"reference":"Condition/it"}}]}}]"#,
-                r#","extension":[{"url":"x","valueCode":"c"}]"#,
-            ),
-            (r#""extension":[{"id":"i","url":"x","valueReference":{"reference":"Condition/it"}}]"#, ""),
-            (
-                r#""extension":[{"id":"i","url":"x","extension":[{"url":"y","valueReference":{"reference":"Condition/it"}}]}]"#,
-                "",
-            ),
-            (
-                r#""serviceProvider":{"id":"i","extension":[{"url":"x","valueReference":{"reference":"Condition/it"}}]}"#,
-                r#","serviceProvider":{"id":"i"}"#,
-            ),
-            (
-                r#""statusHistory":[{"status":"planned","_status":{"extension":[{"url":"x","valueReference":{"reference":"Condition/it"}}]}}]"#,
-                r#","statusHistory":[{"status":"planned"}]"#,
-            ),
-            (
-                r#""subject":{"reference":"Condition/it"},"serviceProvider":{"reference":"Organization/o"}"#,
-                r#","serviceProvider":{"reference":"Organization/o"}"#,
-            ),
-        ] {
-            let text = format!(r#"{{"resourceType":"Encounter",{div},{before}}}"#);
-            assert_eq!(without(&text, "Condition/it"), format!(r#"{{"resourceType":"Encounter"{after}}}"#), "{before}");
-            assert_eq!(without(&text, "Condition/none"), text);
-        }
-        let linked = format!(
-            r#"{{"resourceType":"Encounter","text":{{"status":"generated","div":"{}"}},"status":"finished"}}"#,
-            r#"<div xmlns='http://www.w3.org/1999/xhtml'><a href='Condition/it'>it</a></div>"#
-        );
-        assert_eq!(without(&linked, "Condition/it"), r#"{"resourceType":"Encounter","status":"finished"}"#);
-        let inner = r#"{"resourceType":"MedicationRequest","contained":[{"resourceType":"Procedure","id":"p","reasonReference":[{"reference":"Condition/it"}]}]}"#;
-        assert_eq!(
-            without(inner, "Condition/it"),
-            r#"{"resourceType":"MedicationRequest","contained":[{"resourceType":"Procedure","id":"p"}]}"#
-        );
-    }
-
-    /// An address that is taken out of a list takes what stands beside all of them with it, which would stand beside others.
-    #[test]
-    fn nothing_stands_beside_another_value_than_before() {
-        let text = r#"{"resourceType":"CarePlan","instantiatesUri":["Condition/it","http://x.example/a"],"_instantiatesUri":[{"id":"a"},{"id":"b"}]}"#;
-        assert_eq!(
-            without(text, "Condition/it"),
-            r#"{"resourceType":"CarePlan","instantiatesUri":["http://x.example/a"]}"#
-        );
-        assert_eq!(without(text, "Condition/other"), text);
-    }
-
-    #[test]
-    fn what_is_found_in_a_part_that_goes_with_a_name_is_of_names() {
-        for name in [
-            "DocumentReference.relation",
-            "DocumentReference.relationship",
-            "DocumentReference.contenttype",
-            "Encounter.diagnosis",
-            "Encounter.diagnosis:identifier",
-            "Encounter.reason-reference",
-            "Encounter.location-period",
-        ] {
-            assert_eq!(is_of_names(ParameterId::of(name)), Some(true), "{name}");
-        }
-        for name in
-            ["Encounter.date", "Encounter.class", "Observation.code", "Observation.combo-code", "_tag", "_security"]
-        {
-            assert_eq!(is_of_names(ParameterId::of(name)), Some(false), "{name}");
-        }
-        assert_eq!(is_of_names(ParameterId::of("Encounter.mine")), None);
-        let goes = |of: &str, path: &str| {
-            let path = Path::parse(path).unwrap();
-            ends_in_a_name(ResourceType::of(of), &mut path.steps.iter())
-        };
-        for (of, path) in [
-            ("MedicationRequest", "reasonReference.display:string"),
-            ("MedicationRequest", "reasonReference.identifier:Identifier"),
-            ("Encounter", "diagnosis.use:CodeableConcept"),
-            ("Encounter", "diagnosis.rank:integer"),
-            ("Encounter", "extension.valueString:string"),
-            ("Observation", "contained:Resource"),
-            ("CarePlan", "instantiatesUri:uri"),
-            // A part of it cannot be without a name.
-            ("ImplementationGuide", "definition.parameter.code:code"),
-        ] {
-            assert!(goes(of, path), "{path}");
-        }
-        for (of, path) in [
-            ("Encounter", "length:Duration"),
-            ("Encounter", "statusHistory.status:code"),
-            ("Observation", "component.code:CodeableConcept"),
-        ] {
-            assert!(!goes(of, path), "{path}");
-        }
-    }
-
-    #[test]
-    fn whom_it_is_about_stays() {
-        let text = r#"{"resourceType":"Observation","subject":{"reference":"Patient/it"},"performer":[{"reference":"RelatedPerson/it"}]}"#;
-        for gone in ["Patient/it", "RelatedPerson/it"] {
-            assert_eq!(without(text, gone), text);
-        }
-    }
-
-    /// Every element of type Reference, Attachment or canonical in R4 names what it hands labels on from to nobody who may not
-    /// know of it, and every other name stays.
-    #[test]
-    fn every_element_that_may_name_a_resource_is_decided() {
-        let (mut left_out, mut kept) = (0, 0);
-        let elements = |shape: &'static Shape| shape.elements.iter().map(move |element: &Element| (shape, element));
-        for (shape, element) in r4().shapes.iter().flat_map(elements) {
-            for of_type in &element.types {
-                let name = match element.is_choice {
-                    true => choice(&element.name, &of_type.name),
-                    false => element.name.to_string(),
-                };
-                if matches!(of_type.name.as_ref(), "Attachment" | "canonical") {
-                    let may_be = Says::of(&shape.name, &name) != Says::Nothing;
-                    assert_eq!(names(shape, element, of_type), may_be, "{}.{name}", shape.name);
-                }
-                for target in ["Condition", "Encounter", "Binary", "Media", "Patient", "Device"] {
-                    let address = Value::string(format!("{target}/it"));
-                    let (value, says) = match of_type.name.as_ref() {
-                        "Reference" => (Value::object([("reference", address)]), Says::of(&shape.name, &element.name)),
-                        "Attachment" => (Value::object([("url", address)]), Says::of(&shape.name, &name)),
-                        "canonical" => (address, Says::of(&shape.name, &name)),
-                        _ => continue,
-                    };
-                    let resource_type = ResourceType::of(target);
-                    let is_named = says.hands_on(resource_type) || says.hands_back_to(resource_type);
-                    for value in [value.clone(), Value::Array(vec![value])] {
-                        let mut object = Object::default();
-                        object.set(name.clone(), value);
-                        let gone = |of: ResourceType, id: &str| of == resource_type && id == "it";
-                        let mut walk = Walk { schema: r4(), base: BASE, gone: &gone, count: 0 };
-                        walk.object(shape, &mut object);
-                        assert_eq!(walk.count == 1, is_named, "{}.{name} -> {target}", shape.name);
-                        assert_eq!(object.get(&name).is_none(), is_named, "{}.{name} -> {target}", shape.name);
-                    }
-                    *(if is_named { &mut left_out } else { &mut kept }) += 1;
-                }
-            }
-        }
-        assert!(left_out > 2_000 && kept > 500, "{left_out} {kept}");
-    }
-}
+mod tests;

@@ -127,7 +127,10 @@ pub(crate) fn guarded(session: &mut Session<'_, '_>, asked: Predicate, query: &Q
             return if of_names.contains(&parameter) { asked.and(names_none.clone()) } else { asked };
         };
         let mut told = Predicate::None;
-        let (gone, keys): (Vec<String>, Vec<String>) = keys.into_iter().partition(|key| denied(key).is_some());
+        // Whom something is about stays named, and so it is found by.
+        let may_go = |key: &str| name(key).is_none_or(|(of, _)| label::may_be_left_out(parameter, of));
+        let (gone, keys): (Vec<String>, Vec<String>) =
+            keys.into_iter().partition(|key| denied(key).is_some() && may_go(key));
         for key in gone {
             if let Some((_, Some(record))) = denied(&key) {
                 let in_others = Predicate::PatientCompartment(record.clone()).negate();
