@@ -385,13 +385,14 @@ pub(crate) fn execute(
     if command.gathers() {
         session.transaction.bound_bodies(answer.bytes);
     }
+    let echoes = matches!(&command, Command::Operation { operation, .. } if operation.conduct.echoes);
     let carried = outcome(session, command);
     if session.transaction.unbound_bodies() {
         // Nothing smaller fits after that.
         answer.bytes = 0;
     }
     let mut outcome = carried?;
-    if session.cache.leaves_names_out() {
+    if session.cache.leaves_names_out() && !echoes {
         let (versions, composed) = outcome.shown();
         access::unnamed::leave_out(session, versions, composed)?;
     }

@@ -40,7 +40,7 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$evaluate",
     levels: &[Level::Type],
     types: &["Consent"],
-    conduct: Conduct::READS,
+    conduct: Conduct { echoes: true, ..Conduct::READS },
     computing: Computing::InProportion,
     description: "Says what a person may see or do of a patient's record, item by item, and why.",
     definition: None,

@@ -94,6 +94,9 @@ pub(crate) struct Conduct {
     pub(crate) logs_parameters: bool,
     /// Whether its body may be a resource that is not valid.
     pub(crate) takes_invalid: bool,
+    /// Whether its answer names nothing but what it was asked about, in the words in which that was asked, and what the asker may
+    /// know: nothing is taken out of it then, which would tell that it is there.
+    pub(crate) echoes: bool,
 }
 
 /// What an operation computes over what it is given and finds: what is more than in proportion begins where no request waits.
@@ -111,7 +114,7 @@ pub(crate) enum Computing {
 impl Conduct {
     /// It reads what is stored, and nothing is particular about it.
     pub(crate) const READS: Conduct =
-        Conduct { changes: false, reads_log: false, logs_parameters: false, takes_invalid: false };
+        Conduct { changes: false, reads_log: false, logs_parameters: false, takes_invalid: false, echoes: false };
 }
 
 /// An operation.
