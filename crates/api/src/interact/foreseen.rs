@@ -39,12 +39,21 @@ pub(crate) struct ConditionMatch {
 pub(crate) struct Conditions {
     /// The state of the data in which it was found; none where nobody can tell whether it is still the same.
     pub(crate) state: Option<u64>,
-    /// The ids of the first matches.
-    pub(crate) matched: HashMap<ConditionKey, Vec<String>>,
+    /// What each has come to.
+    pub(crate) matched: HashMap<ConditionKey, Matched>,
+}
+
+/// What a condition of a transaction has come to before any of it is done.
+#[derive(Debug)]
+pub(crate) enum Matched {
+    /// The ids of the first matches, and whether there are more.
+    Ids(Vec<String>, bool),
+    /// It was refused before anything was looked for, whatever there is.
+    Refused,
 }
 
 /// A condition: the type, and the criteria as they were sent.
-pub(crate) type ConditionKey = (Option<ResourceType>, String);
+pub(crate) type ConditionKey = (Option<ResourceType>, Vec<(String, String)>);
 
 /// What has been found before the writes that depend on it, because the only writer may spend next to nothing on it.
 #[derive(Clone, Debug)]

@@ -25,7 +25,7 @@ pub(super) struct Identities {
 }
 
 /// What conditions lead to: the id and the version.
-type Created = HashMap<(ResourceType, String), (String, i64)>;
+type Created = HashMap<(ResourceType, Vec<(String, String)>), (String, i64)>;
 
 /// The ids of what the entries create or replace.
 pub(super) struct Named {
@@ -107,7 +107,7 @@ impl TransactionBundle<'_, '_> {
                     let id = found.or(own).unwrap_or_else(|| self.unused_id(entry));
                     let known = (id, FIRST);
                     // What one entry creates another would change.
-                    let condition = (*resource_type, conditional::criteria_text(query));
+                    let condition = (*resource_type, query.used.clone());
                     if created.insert(condition, known.clone()).is_some() {
                         return Err(self.failed(same(entry.place)));
                     }
@@ -149,7 +149,7 @@ impl TransactionBundle<'_, '_> {
     ) -> Result<(String, i64), Failed> {
         let new = (self.unused_id(entry), FIRST);
         let Some(query) = condition else { return Ok(new) };
-        let condition = (resource_type, conditional::criteria_text(query));
+        let condition = (resource_type, query.used.clone());
         if let Some(known) = created.get(&condition) {
             return Ok(known.clone());
         }

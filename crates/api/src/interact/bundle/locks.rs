@@ -29,15 +29,10 @@ pub(super) fn take(service: &Service, transaction: &mut Transaction<'_>, entries
 
 /// Takes the locks of all conditions, in an order that is the same for every transaction.
 fn conditions(transaction: &mut Transaction<'_>, entries: &[&Entry]) -> Result<(), ApiError> {
-    let mut conditions: Vec<(ResourceType, String, &Query)> = entries
-        .iter()
-        .filter_map(|entry| {
-            let query = entry.command.condition()?;
-            Some((entry.command.resource_type()?, conditional::criteria_text(query), query))
-        })
-        .collect();
-    conditions.sort_by(|(one, text, _), (other, other_text, _)| (one, text).cmp(&(other, other_text)));
-    conditions.iter().try_for_each(|(resource_type, _, query)| conditional::lock(transaction, *resource_type, query))
+    let mut conditions: Vec<(ResourceType, &Query)> =
+        entries.iter().filter_map(|entry| Some((entry.command.resource_type()?, entry.command.condition()?))).collect();
+    conditions.sort_by(|(one, query), (other, other_query)| (one, &query.used).cmp(&(other, &other_query.used)));
+    conditions.iter().try_for_each(|(resource_type, query)| conditional::lock(transaction, *resource_type, query))
 }
 
 /// Of a transaction that writes into several records, takes locks for all of them, in an order that is the same for every

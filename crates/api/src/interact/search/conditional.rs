@@ -10,7 +10,7 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::foreseen::{ConditionKey, ConditionMatch, Conditions};
+use crate::interact::foreseen::{ConditionKey, ConditionMatch, Conditions, Matched};
 use crate::interact::is_event;
 use crate::interact::search;
 use crate::interact::session::Session;
@@ -36,36 +36,58 @@ pub(crate) fn foresee_one(
     }
     let cost = session.service.settings.cost;
     session.transaction.bound_anew(cost);
-    match search::matches(session, query, MOST + BESIDES) {
+    let matched = match search::matches(session, query, MOST + BESIDES) {
         Ok(found) => {
-            conditions.matched.insert(key, found.into_iter().map(|one| one.id).collect());
-            Ok(())
+            let are_more = found.len() >= usize::try_from(MOST + BESIDES).unwrap_or(usize::MAX);
+            Matched::Ids(found.into_iter().map(|one| one.id).collect(), are_more)
         }
-        Err(ApiError::Denied(_) | ApiError::NotFound) => Ok(()),
-        Err(fault) => Err(fault),
-    }
+        // The write says so, and in its place.
+        Err(ApiError::Denied(_) | ApiError::NotFound) => Matched::Refused,
+        Err(fault) => return Err(fault),
+    };
+    conditions.matched.insert(key, matched);
+    Ok(())
 }
 
 /// What a condition that has been foreseen matches now: nobody else has changed anything since, so it is among what it matched then and
-/// what this transaction has come to itself.
+/// what this transaction has come to itself. Not so where it looks at other resources, of which the transaction may have changed some.
 fn matches_now(
     session: &mut Session<'_, '_>,
     query: &Query,
     conditions: &Conditions,
 ) -> Result<Vec<Version>, ApiError> {
     let is_same = conditions.state.is_some() && conditions.state == session.transaction.state();
-    let Some(found) = conditions.matched.get(&key(query)).filter(|_| is_same) else {
-        return Err(ApiError::CostlyCondition);
+    let (found, are_more) = match conditions.matched.get(&key(query)).filter(|_| is_same) {
+        Some(Matched::Ids(found, are_more)) => (found, *are_more),
+        Some(Matched::Refused) => return within_budget(session, |session| search::matches(session, query, MOST)),
+        None => return Err(ApiError::CostlyCondition),
     };
+    let has_touched_any = session.transaction.touched(None).next().is_some();
+    let looks_elsewhere = || query.resource_type.is_none_or(|of| query.of_type(of).has_chains());
+    if has_touched_any && looks_elsewhere() {
+        return Err(depends_on_the_same());
+    }
     let touched = session.transaction.touched(query.resource_type);
     let mut ids: Vec<String> = found.iter().cloned().chain(touched.map(str::to_owned)).collect();
     ids.sort_unstable();
     ids.dedup();
-    if ids.is_empty() { Ok(Vec::new()) } else { search::matches_among(session, query, ids, MOST) }
+    let matches = if ids.is_empty() { Vec::new() } else { search::matches_among(session, query, ids, MOST)? };
+    // Of so many that some have been forgotten, hardly any is left.
+    match are_more && matches.len() < usize::try_from(MOST).unwrap_or(usize::MAX) {
+        true => Err(depends_on_the_same()),
+        false => Ok(matches),
+    }
+}
+
+/// What a condition is told that takes too long to be matched among what its own transaction changes.
+fn depends_on_the_same() -> ApiError {
+    let text = "what this condition looks at is changed by the same transaction, and it takes long to match: send first, in a \
+                request of its own, what it depends on";
+    ApiError::Unprocessable(vec![Issue::plain(IssueCode::TooCostly, text)])
 }
 
 fn key(query: &Query) -> ConditionKey {
-    (query.resource_type, criteria_text(query))
+    (query.resource_type, query.used.clone())
 }
 
 /// Matches the condition of a write before the write.
@@ -145,7 +167,7 @@ pub(crate) fn lock(
     resource_type: ResourceType,
     query: &Query,
 ) -> Result<(), ApiError> {
-    Ok(transaction.lock(hash((resource_type, criteria_text(query))).cast_signed())?)
+    Ok(transaction.lock(hash((resource_type, &query.used)).cast_signed())?)
 }
 
 /// The number of a lock, the same on every node: the hasher has fixed keys.

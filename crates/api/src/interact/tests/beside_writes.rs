@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use concord_consent::caller::Actor;
 use concord_fhir::codec::{Format, read_requests};
 use concord_fhir::search::Handling;
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use crate::error::ApiError;
 use crate::interact::execute::Outcome;
 use crate::interact::operation::{Computing, OPERATIONS, Operation};
-use crate::interact::tests::search::{on_each, open_with, reading, store, system};
+use crate::interact::tests::search::{call, on_each, open_with, reading, store, system};
 use crate::interact::{Call, Service, bundle};
 
 /// A transaction of such entries: method, address, `If-None-Exist` and resource.
@@ -110,6 +111,66 @@ async fn what_is_taken_away_meets_no_condition_that_was_matched_before() {
         let Ok(Outcome::Written(names)) = &done[0] else { panic!("{done:?}") };
         let reference = format!("\"Observation/{id}\"");
         assert_eq!(names.version.body.matches(&reference).count(), 2, "{}", names.version.body);
+    })
+    .await;
+}
+
+/// What is refused is refused in the same way whatever other conditions cost.
+#[tokio::test]
+async fn a_condition_that_may_not_be_asked_is_refused_whatever_another_costs() {
+    on_each(async |service: Arc<Service>| {
+        let service = with_many(&service).await;
+        let call = call(Actor::System, "system/Observation.cruds");
+        let mut named = reading("names", "ann", "85354-9");
+        named["derivedFrom"] = json!([{"reference": "Goal?lifecycle-status=active"}]);
+        for condition in ["identifier=nothing", LONG] {
+            let entries = vec![put(named.clone()), create(condition, None)];
+            let refused = transaction(&service, call.clone(), entries).await.unwrap_err();
+            assert!(matches!(refused.cause(), ApiError::Denied(_)), "{condition}: {refused:?}");
+        }
+    })
+    .await;
+}
+
+/// What a condition looks at beside its own type may be what the transaction changes: a wrong answer would be a duplicate.
+#[tokio::test]
+async fn a_condition_is_never_wrong_by_what_its_own_transaction_changes_elsewhere() {
+    on_each(async |service: Arc<Service>| {
+        let service = with_many(&service).await;
+        let renamed = || {
+            let mut ann = ann();
+            ann["name"] = json!([{"family": "renamed"}]);
+            put(ann)
+        };
+        let mut update = reading("ignored", "ann", "8480-6");
+        update.as_object_mut().unwrap().remove("id");
+        let url = format!("Observation?{LONG},none&_id=many-0&subject:Patient.family=A");
+        let conditional = json!({"resource": update, "request": {"method": "PUT", "url": url}});
+        let named = |condition: &str| {
+            let mut named = reading("names", "ann", "85354-9");
+            named["derivedFrom"] = json!([{"reference": format!("Observation?{condition}")}]);
+            put(named)
+        };
+        let chained = format!("{LONG},x&subject:Patient.family=renamed");
+        for entries in [vec![renamed(), named(&chained)], vec![renamed(), conditional]] {
+            match transaction(&service, system(), entries).await {
+                Err(fault) => {
+                    let text = format!("{fault:?}");
+                    assert!(text.contains("the same transaction") || text.contains("matches"), "{text}");
+                }
+                Ok(done) => assert!(done.iter().all(Result::is_ok), "{done:?}"),
+            }
+        }
+        // More than are remembered match, and all that are remembered are taken away before it counts.
+        let meets = "subject=Patient/ann&code=85354-9&code:not=x";
+        let delete =
+            |number: usize| json!({"request": {"method": "DELETE", "url": format!("Observation/many-{number}")}});
+        let mut entries: Vec<Value> = (0..149).map(delete).collect();
+        entries.push(create(meets, None));
+        match transaction(&service, system(), entries).await {
+            Ok(done) => assert_eq!(stored(&done[149]), ("many-149".to_owned(), false)),
+            Err(fault) => assert!(format!("{fault:?}").contains("the same transaction"), "{fault:?}"),
+        }
     })
     .await;
 }
