@@ -36,7 +36,7 @@ const START: usize = 64 * 1024;
 /// How much of an answer the system keeps that has not been sent, as while the client takes nothing: unless it is told, some
 /// megabytes for each connection, which nobody counts.
 #[cfg(target_os = "linux")]
-const UNSENT: u32 = 512 * 1024;
+const UNSENT: u32 = 256 * 1024;
 
 /// What all connections have to keep to.
 #[derive(Clone)]
