@@ -6,11 +6,13 @@ use crate::error::ApiError;
 use crate::interact::audit::entry::AuditEntry;
 use crate::interact::audit::interaction::Interaction;
 use crate::interact::foreseen::Foreseen;
+use crate::interact::labels::review::is_kept;
 use crate::interact::{Call, Service};
 use concord_consent::authorship::speaks_for_itself_only;
 use concord_consent::caller::Actor;
 use concord_consent::facts::Facts;
 use concord_fhir::predicate::Predicate;
+use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 use concord_store::transaction::effective_label::MayLeave;
 use concord_store::{Reply, WorkError};
@@ -113,6 +115,15 @@ fn may_leave(call: &Call) -> MayLeave {
     }
 }
 
+/// What is kept from a caller whatever the Consents say, if that can be told by labels.
+fn hidden_from(call: &Call) -> Option<fn(&Version) -> bool> {
+    match call.caller.actor {
+        Actor::System => None,
+        _ if call.caller.actor.is_professional() => None,
+        _ => Some(is_kept),
+    }
+}
+
 impl<'s, 't> Session<'s, 't> {
     /// Runs one session inside a transaction: the result, and what must be in the log before it is given out. Whatever it led to, a
     /// professional who acts no more is told that and nothing else.
@@ -124,6 +135,7 @@ impl<'s, 't> Session<'s, 't> {
         work: impl FnOnce(&mut Session<'_, 't>) -> Result<T, ApiError>,
     ) -> Reply<T, ApiError> {
         transaction.let_leave(may_leave(call));
+        transaction.does_not_see(hidden_from(call));
         let cache = SessionCache::default();
         let mut session = Session { service, call, transaction, audit: &mut audit, foreseen: None, cache: &cache };
         let result = work(&mut session);

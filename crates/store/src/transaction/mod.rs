@@ -36,7 +36,7 @@ use crate::cost::Cost;
 use crate::deadline::Watch;
 use crate::entry_row::EntryRow;
 use crate::error::{StoreError, is_in_trouble, is_overtaken};
-use crate::rows::Head;
+use crate::rows::{Head, Version};
 use crate::statement::{Sql, Statement};
 use bodies::BodiesLeft;
 use effective_label::MayLeave;
@@ -98,6 +98,11 @@ pub struct Transaction<'a> {
     pub(crate) label_steps: usize,
     /// What of that it may leave.
     pub(crate) may_leave: MayLeave,
+    /// What whoever writes does not see, and how many of such resources may be given other labels besides.
+    pub(crate) unseen: Option<fn(&Version) -> bool>,
+    pub(crate) unseen_steps: usize,
+    /// What has been counted, each with its steps, of which some may not be seen.
+    pub(crate) counted: Vec<(i64, usize)>,
     /// What it has left itself: the numbers of types, and ids.
     pub(crate) labels_left: HashSet<(i16, String)>,
     /// How many more index rows it may store for further records of what is in several.
@@ -155,6 +160,9 @@ impl<'a> Transaction<'a> {
             relabelled: false,
             label_steps: shared.label_steps,
             may_leave: MayLeave::Anything,
+            unseen: None,
+            unseen_steps: shared.label_steps,
+            counted: Vec::new(),
             labels_left: HashSet::new(),
             copies: usize::MAX,
             buffer: None,
@@ -220,6 +228,8 @@ impl<'a> Transaction<'a> {
         self.large_bodies = LargeBodies::default();
         self.label_steps = self.shared.label_steps;
         self.may_leave = MayLeave::Anything;
+        (self.unseen, self.unseen_steps) = (None, self.shared.label_steps);
+        self.counted.clear();
         self.labels_left.clear();
         self.copies = usize::MAX;
         self.relabelled = false;

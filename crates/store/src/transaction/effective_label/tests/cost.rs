@@ -79,6 +79,35 @@ async fn a_write_does_as_much_as_it_may() {
     .await;
 }
 
+/// Else whoever writes could tell by a refusal how much there is that they do not see.
+#[tokio::test]
+async fn what_is_not_seen_is_counted_by_itself() {
+    // How many of three readings are hidden, how many steps there are, and whether that is enough.
+    for (count, steps, is_enough) in [
+        (0, 2, false),
+        (0, 3, true),
+        (1, 1, false),
+        (1, 2, true),
+        (2, 0, false),
+        (2, 1, true),
+        (3, 2, true),
+        (3, 1, false),
+    ] {
+        on_both(move |transaction| {
+            put(transaction, &of(VISIT));
+            for (number, reading) in ["r1", "r2", "r3"].into_iter().enumerate() {
+                let labels: &[&str] = if number < count { &["NOT-SHOWN"] } else { &[] };
+                put(transaction, &of((OBSERVATION, reading)).naming(&[VISIT]).labelled(labels));
+            }
+            (transaction.label_steps, transaction.unseen_steps) = (steps, if count == 3 && steps == 1 { 2 } else { 3 });
+            transaction.does_not_see(Some(|version| version.labels.contains("NOT-SHOWN")));
+            put(transaction, &of(VISIT).labelled(&["SEX"]));
+            assert_eq!(transaction.has_label_backlog().unwrap(), !is_enough, "{count} of three, {steps} steps");
+        })
+        .await;
+    }
+}
+
 #[tokio::test]
 async fn what_has_been_used_is_gone() {
     on_both(|transaction| {
