@@ -65,15 +65,18 @@ pub fn may_go_with_a_name(resource_type: ResourceType, parameter: &Parameter) ->
     })
 }
 
+/// The elements of type Reference at which the paths of a search parameter end, each in its shape; nothing where one does not.
+type Ends = Vec<(&'static str, &'static Element)>;
+
 /// Whether a name of a resource of that type may be left out where a search parameter of references finds it. Not whom something is
 /// about, who did it and who gets it: that stays, and is found by. Any may that is not R4's.
 #[must_use]
 pub fn may_be_left_out(id: ParameterId, target: ResourceType) -> bool {
-    static WHO: LazyLock<HashMap<ParameterId, Vec<Vec<(&'static str, &'static Element)>>>> = LazyLock::new(|| {
+    static WHO: LazyLock<HashMap<ParameterId, Vec<Ends>>> = LazyLock::new(|| {
         let mut all: HashMap<_, Vec<_>> = HashMap::new();
         for resource_type in ResourceType::all() {
             for parameter in parameters(resource_type).filter(|parameter| parameter.kind == Kind::Reference) {
-                let ends: Option<Vec<_>> =
+                let ends: Option<Ends> =
                     parameter.paths.iter().map(|path| reference_at(resource_type, &path.steps)).collect();
                 for id in parameter.row_ids() {
                     all.entry(id).or_default().push(ends.clone().unwrap_or_default());
@@ -86,7 +89,7 @@ pub fn may_be_left_out(id: ParameterId, target: ResourceType) -> bool {
         let says = Says::of(shape, &element.name);
         !says.hands_on(target) && !says.hands_back_to(target)
     };
-    let stay = |ends: &Vec<_>| !ends.is_empty() && ends.iter().all(stays);
+    let stay = |ends: &Ends| !ends.is_empty() && ends.iter().all(stays);
     let stays_in_all = |id: &ParameterId| WHO.get(id).is_some_and(|each| each.iter().all(stay));
     // One of several types is that of each.
     !match combined(id) {
