@@ -227,7 +227,9 @@ async fn nobody_attests_for_another_by_a_false_type(concord: &Concord) {
             json!({"reference": "#r", "type": "Organization"}),
             json!({"reference": "https://other.example/fhir/Patient/1", "type": "Practitioner"}),
             json!({"reference": "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0", "type": "Practitioner"}),
+            json!({"reference": "https://other.example/fhir/Patient/1?x=/Practitioner/1"}),
             json!({"type": "Practitioner", "display": "Amina Hussain"}),
+            with(identified("https://fhir.hl7.org.uk/Id/gmc-number"), "type", json!("Patient")),
             identified("https://fhir.nhs.uk/Id/nhs-number"),
             identified("https://hospital.example/number"),
         ] {

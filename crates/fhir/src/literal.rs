@@ -257,7 +257,9 @@ pub fn is_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
-/// The type that a literal reference names, relative or by the address of a resource on any server.
+/// The type that a literal reference names, relative or by the address of a resource on any server (R4 "References":
+/// `[base/]Type/id[/_history/version]`). What follows a query or a fragment, or a parameter of a segment, names nothing: anybody can put
+/// any type there.
 #[must_use]
 pub fn named_type(reference: &str) -> Option<ResourceType> {
     let below = match reference.split_once("://") {
@@ -265,11 +267,18 @@ pub fn named_type(reference: &str) -> Option<ResourceType> {
         Some(("http" | "https", rest)) => {
             let (before, _) = unversioned(rest).rsplit_once('/')?;
             let start = before.rfind('/')? + 1;
-            rest.get(start..)?
+            let (base, below) = rest.split_at_checked(start)?;
+            is_base(base).then_some(below)?
         }
         Some(_) => return None,
     };
     local(below).map(|(resource_type, _)| resource_type)
+}
+
+/// Whether the text, an address without its scheme, may be that of a server: of the characters that R4 lets stand there (its regular
+/// expression for literal references), the other unreserved ones of a url, and those of an address in numbers.
+fn is_base(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-.:%$_~[]".contains(&byte))
 }
 
 fn unversioned(reference: &str) -> &str {

@@ -114,9 +114,9 @@ impl Target {
     }
 }
 
-/// The last type name among the segments of an address.
+/// The last type name among the segments of an address, which end before a query or a fragment.
 fn type_in_address(address: &str) -> Option<ResourceType> {
-    address.split('/').rev().find_map(ResourceType::parse)
+    address.split(['?', '#']).next()?.split('/').rev().find_map(ResourceType::parse)
 }
 
 /// `Reference.type` is a type name or the canonical address of its definition.
@@ -160,6 +160,12 @@ mod tests {
         assert_eq!(of("https://phr.example/fhir/Practitioner/gp/_history/2"), Target::Local("Practitioner/gp".into()));
         assert_eq!(of("https://other.example/r4/Practitioner/gp"), Target::Elsewhere(practitioner));
         assert_eq!(of("https://other.example/who?x=1"), Target::Elsewhere(None));
+        for behind in ["?x=/Patient/1", "#/Patient/1"] {
+            assert_eq!(
+                of(&format!("https://other.example/r4/Practitioner/gp{behind}")),
+                Target::Elsewhere(practitioner)
+            );
+        }
         assert_eq!(of("#gp"), Target::Unreadable);
         assert_eq!(of("urn:uuid:1"), Target::Unreadable);
         assert!(of("Patient/p1").is("Patient", "p1") && !of("Patient/p1").is("Patient", "p2"));

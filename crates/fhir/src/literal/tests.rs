@@ -241,6 +241,29 @@ fn whatever_reads_references_reads_them_alike() {
     }
 }
 
+/// A type stands in a path, before an id that ends the address (R4 "References", literal reference): what follows a query or a
+/// fragment, or is a parameter of a segment, says what somebody has put there.
+#[test]
+fn a_type_is_named_by_the_path() {
+    let practitioner = Some(ResourceType::of("Practitioner"));
+    for base in ["", "https://other.example/", "http://other.example:8080/fhir_r4/~x/", "https://o.example/a/$b%20c/"] {
+        for end in ["Practitioner/1", "Practitioner/1/_history/2"] {
+            assert_eq!(named_type(&format!("{base}{end}")), practitioner, "{base}{end}");
+        }
+        let odd = ["?", "#", ";x=", "?x=", "#x?", "/_history/2?x=", "/_history/2#", "&", "@", " ", "\\"];
+        for odd in odd {
+            for whole in [format!("{base}Patient/1{odd}/Practitioner/1"), format!("{base}Practitioner/1{odd}")] {
+                assert_eq!(named_type(&whole), None, "{whole}");
+            }
+        }
+    }
+    for other in
+        ["urn:x:/Practitioner/1", "ftp://other.example/Practitioner/1", "https://Practitioner/1", "//o/Practitioner/1"]
+    {
+        assert_eq!(named_type(other), None, "{other}");
+    }
+}
+
 #[test]
 fn a_fragment_is_of_the_whole() {
     for (address, of) in

@@ -1,12 +1,13 @@
 //! Whom a professional may name as having ordered, written or attested something: another one, or a service. It goes by what a Reference
 //! leads to and never by what it says of itself (`Reference.type`): under a false type a patient would have said what somebody else wrote.
+//! A type that it says may only speak against it.
 
 use super::writer::Settings;
 use crate::json::Value;
 use crate::literal::Literal;
 use crate::nhs_number;
 use crate::registry::ResourceType;
-use crate::schema::type_of_target;
+use crate::schema::{stated_type, type_of_target};
 
 /// The types of those who are no patients and no relations, and nobody whose word it would be.
 const COLLEAGUES: [ResourceType; 7] = [
@@ -38,13 +39,18 @@ const SYSTEMS: [&str; 11] = [
 /// Whether a Reference can mean nobody but a professional or a service. `within` is the resource that it stands in, whose contained ones
 /// it may mean. What cannot be told may mean a patient: a number of an unknown register, a name, a url that says no type.
 pub(super) fn is_colleague(reference: &Value<'_>, within: &Value<'_>, settings: &Settings<'_>) -> bool {
-    let identifier = reference.get("identifier");
-    let system = identifier.and_then(|identifier| identifier.text("system"));
+    let part = |name| reference.get("identifier").and_then(|identifier| identifier.text(name));
+    let system = part("system");
+    let is_said_to_be_another = reference.get("type").is_some_and(|said| {
+        let said = said.as_str().and_then(stated_type);
+        !said.is_some_and(is_colleague_type)
+    });
     match reference.text("reference") {
+        _ if is_said_to_be_another => false,
         // Whatever it leads to, it names a patient.
         _ if system == Some(nhs_number::SYSTEM) => false,
         Some(text) => named(text, within, settings).is_some_and(is_colleague_type),
-        None => system.is_some_and(|system| SYSTEMS.contains(&system)),
+        None => part("value").is_some() && system.is_some_and(|system| SYSTEMS.contains(&system)),
     }
 }
 
@@ -68,7 +74,7 @@ pub(super) mod tests {
     use super::*;
 
     /// References that may mean a patient or a relation, whatever they say of themselves; `#p` and `#r` are contained.
-    pub(in crate::rules) const FALSE: [&str; 12] = [
+    pub(in crate::rules) const FALSE: [&str; 21] = [
         r##"{"reference":"#p","type":"Practitioner"}"##,
         r##"{"reference":"#r","type":"Organization"}"##,
         r##"{"reference":"#person","type":"PractitionerRole"}"##,
@@ -81,6 +87,15 @@ pub(super) mod tests {
         r#"{"type":"Practitioner","identifier":{"system":"https://hospital.example/number","value":"1"}}"#,
         r#"{"type":"Practitioner","display":"Amina Hussain"}"#,
         r#"{"reference":"Patient/p1","type":"Practitioner"}"#,
+        r#"{"reference":"https://other.example/fhir/Patient/1?x=/Practitioner/1"}"#,
+        r#"{"reference":"https://other.example/fhir/Patient/1#/Practitioner/1"}"#,
+        r#"{"reference":"https://other.example/fhir/Patient/1;x=/Practitioner/1"}"#,
+        r#"{"reference":"https://other.example/fhir/Practitioner/1#Patient"}"#,
+        r#"{"type":"Patient","identifier":{"system":"https://fhir.hl7.org.uk/Id/gmc-number","value":"1"}}"#,
+        r#"{"type":"http://hl7.org/fhir/StructureDefinition/RelatedPerson","identifier":{"system":"https://fhir.hl7.org.uk/Id/gmc-number","value":"1"}}"#,
+        r#"{"type":"http://example.org/Thing","identifier":{"system":"https://fhir.hl7.org.uk/Id/gmc-number","value":"1"}}"#,
+        r#"{"reference":"Practitioner/other","type":"Patient"}"#,
+        r#"{"identifier":{"system":"https://fhir.hl7.org.uk/Id/gmc-number"},"display":"Amina Hussain"}"#,
     ];
 
     /// What is contained beside them.

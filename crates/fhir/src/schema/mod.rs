@@ -29,5 +29,5 @@ pub use summary::{Summary, summarize};
 pub use table::{Binding, BindingId, Element, ElementType, Found, Schema, Shape, ShapeId, TypeKind};
 pub(crate) use table::{Special, choice};
 pub use targets::{TargetRemarks, mistaken_types, remarks};
-pub(crate) use targets::{mistaken_type, type_of_target};
+pub(crate) use targets::{mistaken_type, stated_type, type_of_target};
 pub use walk::{Met, walk};

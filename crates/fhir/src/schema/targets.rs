@@ -61,12 +61,17 @@ fn type_of(resource: &Value<'_>) -> Option<ResourceType> {
     resource.text("resourceType").and_then(ResourceType::parse)
 }
 
-/// What is wrong with the type that a Reference says, if it leads to another one (R4 `Reference.type`: the type of the target). What is no
-/// type of R4 may be that of a logical model, of which nothing is known here.
+/// The type that a Reference says of itself, by its name or the address of its definition. What is no type of R4 may be that of a logical
+/// model, of which nothing is known here.
+pub(crate) fn stated_type(text: &str) -> Option<ResourceType> {
+    ResourceType::parse(text.strip_prefix("http://hl7.org/fhir/StructureDefinition/").unwrap_or(text))
+}
+
+/// What is wrong with the type that a Reference says, if it leads to another one (R4 `Reference.type`: the type of the target).
 pub(crate) fn mistaken_type(object: &Object<'_>, within: &Value<'_>) -> Option<String> {
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     let (reference, said) = (text("reference")?, text("type")?);
-    let said = ResourceType::parse(said.strip_prefix("http://hl7.org/fhir/StructureDefinition/").unwrap_or(said))?;
+    let said = stated_type(said)?;
     let found = type_of_target(reference, within).filter(|found| *found != said)?;
     Some(format!("the reference leads to a resource of the type {found}, and not {said}"))
 }

@@ -8,8 +8,11 @@ use crate::predicate::Test;
 use crate::registry::path::DataType;
 use crate::registry::{Leaf, Parameter, ResourceType, Targets};
 
-/// The type that a reference elsewhere names: the last but one part of its path.
+/// The type that a reference elsewhere names: the last but one part of its path, which ends before a query or a fragment.
 fn remote_type(url: &str) -> Option<ResourceType> {
+    if url.contains(['?', '#']) {
+        return None;
+    }
     let (rest, _) = url.rsplit_once('/')?;
     ResourceType::parse(rest.rsplit('/').next()?)
 }
