@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 on_both! {
     what_a_system_said_stays_its_own_whatever_she_adds, each_version_is_somebodys_by_itself,
-    what_she_said_stays_hers, a_carers_category_makes_no_request, a_system_makes_something_else_of_a_request
+    what_she_said_stays_hers, what_a_system_adds_anywhere_is_its_own, a_carers_category_makes_no_request, a_system_makes_something_else_of_a_request
 }
 
 const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
@@ -137,6 +137,46 @@ async fn what_she_said_stays_hers(concord: &Concord) {
     }
     for place in [&edited, &tagged] {
         assert_eq!(amina.get(&format!("{place}/_history/1")).await.status, 200, "{place}");
+    }
+}
+
+/// What names something else is no part of how her words are kept, wherever a system puts it: in what stands in `meta`, and in the number
+/// or the state of the Task of what she has asked. Such a version bears the labels of what it is about.
+async fn what_a_system_adds_anywhere_is_its_own(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp, system) = (concord.patient("amina"), concord.user("Practitioner/gp"), concord.system());
+    let (visit, hidden) = (reading(&gp).await, reading(&gp).await);
+    meta(&gp, &hidden, "$meta-add", labelled("NOPAT")).await;
+    let naming = json!([{"url": "urn:x", "valueReference": {"reference": hidden}}]);
+    let tag = json!({"system": "urn:x", "code": "seen"});
+    let number = json!({"system": "urn:x", "value": "1"});
+    let additions = [
+        ("meta", json!({"tag": [tag]}), true),
+        ("meta", json!({"extension": naming}), false),
+        ("meta", json!({"tag": [with(tag.clone(), "extension", naming.clone())]}), false),
+        ("identifier", json!([number]), true),
+        ("identifier", json!([with(number.clone(), "extension", naming.clone())]), false),
+        ("identifier", json!([with(number, "assigner", json!({"reference": hidden}))]), false),
+        ("statusReason", json!({"text": "x", "extension": naming}), false),
+    ];
+    let mut places = Vec::new();
+    for (element, value, stays) in additions {
+        let message = format!("Communication/{}", amina.create(&asking(said(&[&visit], "this is wrong"))).await);
+        let asked = amina.get(&message).await.expect(200).json();
+        let about = asked["about"].as_array().expect("what it is about").iter().map(|about| text(about, "/reference"));
+        let task = about.into_iter().find(|about| about.starts_with("Task/")).expect("a Task").to_owned();
+        // Of a message any number and reason are its words.
+        for place in [&message, &task] {
+            if element == "meta" || *place == task {
+                let changed = with(system.get(place).await.expect(200).json(), element, value.clone());
+                system.put(place, &changed).await.expect(200);
+                places.push((place.clone(), stays, format!("{place} {element} {value}")));
+            }
+        }
+    }
+    meta(&gp, &visit, "$meta-add", labelled("NOPAT")).await;
+    for (place, stays, what) in places {
+        assert_eq!(amina.get(&place).await.status, if stays { 200 } else { 404 }, "{what}");
     }
 }
 

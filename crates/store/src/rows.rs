@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use concord_fhir::json::{self, Value};
 use concord_fhir::registry::ResourceType;
+use concord_fhir::rules;
 
 use crate::error::StoreError;
 
@@ -103,8 +104,8 @@ impl Version {
         Version { key, resource_type, id, version, updated, method, deleted, patient, patients, author, labels, body }
     }
 
-    /// Whether both say the same in all but `meta`: their labels, tags, profiles and times may differ. A deletion says
-    /// nothing.
+    /// Whether both say the same, however they are kept ([`rules::says_the_same`]): their labels, tags, profiles and times may differ. A
+    /// deletion says nothing.
     ///
     /// # Errors
     /// As [`Version::resource`].
@@ -112,12 +113,7 @@ impl Version {
         if self.deleted || other.deleted {
             return Ok(self.deleted == other.deleted);
         }
-        let mut values = [self.resource()?, other.resource()?];
-        for object in values.iter_mut().filter_map(Value::as_object_mut) {
-            object.remove("meta");
-        }
-        let [one, two] = &values;
-        Ok(one.same(two))
+        Ok(rules::says_the_same(&self.resource()?, &other.resource()?))
     }
 }
 

@@ -1,22 +1,12 @@
-//! In what two versions of a resource differ, as whoever writes the second says it.
+//! In what two versions of a resource differ, as whoever writes the second says it: in what they say, in `meta`, or in their labels.
 
 use concord_fhir::json::Value;
-use concord_fhir::rules::is_same;
+pub(crate) use concord_fhir::rules::difference as element;
 
 use crate::interact::labels;
 
 /// What the server stamps into `meta`.
 const STAMPED: [&str; 3] = ["versionId", "lastUpdated", "source"];
-
-/// The first element, besides these and besides `meta`, in which two versions differ. What stands beside a primitive is an
-/// element of its own (`_status`).
-pub(crate) fn element(stored: &Value<'_>, value: &Value<'_>, besides: &[&str]) -> Option<String> {
-    let names = [stored, value].into_iter().filter_map(Value::as_object).flat_map(|object| object.0.iter());
-    let mut names = names.map(|(name, _)| name.as_ref());
-    names
-        .find(|name| *name != "meta" && !besides.contains(name) && !is_same(stored.get(name), value.get(name)))
-        .map(str::to_owned)
-}
 
 /// Whether they differ in `meta`, apart from what the server stamps.
 pub(crate) fn meta(stored: &Value<'_>, value: &Value<'_>) -> bool {

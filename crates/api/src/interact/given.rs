@@ -17,7 +17,7 @@ pub(crate) fn registered() -> Predicate {
 }
 
 /// Keeps who gives what a version that is about to be stored says, and answers who that is: the one before, if it says the
-/// same but for `meta`.
+/// same, however it is kept.
 ///
 /// # Errors
 /// When the store fails.

@@ -1,7 +1,8 @@
 //! Goal: negotiated, so everybody accepts for themselves only, and a change of anything that was agreed asks everybody else again
 //! (R4 "Goal", extension goal-acceptance).
 
-use super::parties::{self, ACCEPTANCE, Party, is_same};
+use super::parties::{self, ACCEPTANCE, Party};
+use super::said::{is_kept_alike, is_same, marks};
 use super::writer::{Settings, WriteContext, Writer, WriterKind, local_reference};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
@@ -10,7 +11,7 @@ use crate::json::Value;
 pub const AGREEMENT_SYSTEM: &str = "urn:concord:goal-agreement";
 
 /// What of a goal is not agreed upon, with the reason; what stands beside it (`_lifecycleStatus`) is not either. Everything else
-/// is: whoever changes it asks the others again.
+/// is: whoever changes it asks the others again. So is what says more in `meta` or `identifier` than how it is kept.
 const NOT_AGREED_UPON: [(&str, &str); 11] = [
     ("resourceType", "is always the same"),
     ("id", "is always the same"),
@@ -35,6 +36,7 @@ fn changed_terms(one: &Value<'_>, other: &Value<'_>) -> Vec<String> {
     for member in parties::members(one, other) {
         let element = member.strip_prefix('_').unwrap_or(&member);
         let is_same = match member.as_str() {
+            name @ ("meta" | "identifier") => is_kept_alike(name, one, other),
             _ if NOT_AGREED_UPON.iter().any(|(name, _)| *name == element) => true,
             "extension" => has_same_extensions(one, other),
             _ => is_same(one.get(&member), other.get(&member)),
@@ -247,7 +249,7 @@ fn is_plain_word(entry: &Value<'_>) -> bool {
                 Some("priority") => "valueCodeableConcept",
                 _ => return false,
             };
-            named(part, &["url", value]) && part.get(value).is_none_or(|value| parties::marks(value).is_empty())
+            named(part, &["url", value]) && part.get(value).is_none_or(|value| marks(value).is_empty())
         })
 }
 

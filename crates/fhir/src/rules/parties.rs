@@ -6,6 +6,7 @@
 
 use super::communication::CORRECTIONS;
 use super::previous::Previous;
+use super::said::{is_kept_alike, is_same, marks};
 use super::writer::WriteContext;
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
@@ -170,15 +171,17 @@ fn check_targets(resource: &Value<'_>, previous: &Value<'_>, issues: &mut Vec<Is
 const HOW_IT_IS_KEPT: [&str; 2] = ["meta", "identifier"];
 
 /// Whether a version of the Task of a correction leaves what was asked as it stood, whoever writes it: it says how far that is, and
-/// what the answer is.
+/// what the answer is, as a party may: with nothing in it that is no element of its own.
 #[must_use]
 pub fn leaves_what_was_asked(task: &Value<'_>, previous: &Value<'_>) -> bool {
     let rows = TABLE.iter().find(|shared| shared.name == "Task").map_or(&[][..], |shared| shared.rows);
-    let is_free = |member: &str| {
-        HOW_IT_IS_KEPT.contains(&member) || rows.iter().any(|row| row.element == member && !row.parties.is_empty())
-    };
+    let is_partys = |member: &str| rows.iter().any(|row| row.element == member && !row.parties.is_empty());
     let mut members = members(task, previous).into_iter();
-    let stays = |member: String| is_free(&member) || is_same(task.get(&member), previous.get(&member));
+    let stays = |member: String| match member.as_str() {
+        name if HOW_IT_IS_KEPT.contains(&name) => is_kept_alike(name, task, previous),
+        name if is_partys(name) => marks_stay(task.get(name), previous.get(name)),
+        name => is_same(task.get(name), previous.get(name)),
+    };
     correction(previous).is_some() && members.all(stays)
 }
 
@@ -199,16 +202,6 @@ fn keep(resource: &mut Value<'_>, previous: &Value<'_>, member: &str) {
     }
 }
 
-/// Whether two elements say the same, or neither is there.
-#[must_use]
-pub fn is_same(one: Option<&Value<'_>>, other: Option<&Value<'_>>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => one.same(other),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
 /// Whether what is no element of its own inside a value is the same in both: extensions, ids, and what stands beside a
 /// primitive.
 fn marks_stay(new: Option<&Value<'_>>, old: Option<&Value<'_>>) -> bool {
@@ -219,28 +212,6 @@ fn marks_stay(new: Option<&Value<'_>>, old: Option<&Value<'_>>) -> bool {
         at.map(|at| old.swap_remove(at)).is_some()
     });
     found && old.is_empty()
-}
-
-/// The extensions, ids and what stands beside a primitive, anywhere inside a value, each with its name.
-pub(super) fn marks<'v, 'a>(value: &'v Value<'a>) -> Vec<(&'v str, &'v Value<'a>)> {
-    let mut found = Vec::new();
-    let mut inside = vec![value];
-    while let Some(value) = inside.pop() {
-        match value {
-            Value::Array(items) => inside.extend(items),
-            Value::Object(object) => {
-                for (name, member) in &object.0 {
-                    match name.as_ref() {
-                        "extension" | "modifierExtension" | "id" => found.push((name.as_ref(), member)),
-                        beside if beside.starts_with('_') => found.push((name.as_ref(), member)),
-                        _ => inside.push(member),
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    found
 }
 
 /// Whose a note is: the writer's if it is signed so; none for one that nobody here has signed.
@@ -332,16 +303,33 @@ mod tests {
         let code = r#""code":{"coding":[{"code":"medRecCxReq"}]}"#;
         let task = |rest: &str| read(&format!(r#"{{"resourceType":"Task",{rest}}}"#));
         let shape = r4().resource(ResourceType::parse("Task").unwrap()).unwrap();
-        let free = ["meta", "identifier", "status", "businessStatus", "statusReason", "lastModified", "owner"];
-        let free = [&free[..], &["executionPeriod", "output", "note"]].concat();
+        let kept = [("meta", r#"{"tag":[{"code":"W"}]}"#), ("identifier", r#"[{"value":"W"}]"#)];
+        let free =
+            ["status", "businessStatus", "statusReason", "lastModified", "owner", "executionPeriod", "output", "note"];
         for element in shape.elements.iter().filter(|element| element.name != "code") {
             for member in [element.name.to_string(), format!("_{}", element.name)] {
-                let says = |what: &str| task(&format!(r#"{code},"{member}":{{"x":"{what}"}}"#));
-                let without = task(code);
-                for (before, after) in [(&says("1"), &says("2")), (&without, &says("1")), (&says("1"), &without)] {
-                    assert_eq!(leaves_what_was_asked(after, before), free.contains(&member.as_str()), "{member}");
-                    assert!(leaves_what_was_asked(before, before), "{member}");
+                let is_free = |form: &str| {
+                    let says = |what: &str| task(&format!(r#"{code},"{member}":{}"#, form.replace('W', what)));
+                    let without = task(code);
+                    let pairs = [(&says("1"), &says("2")), (&without, &says("1")), (&says("1"), &without)];
+                    let found = pairs.map(|(before, after)| leaves_what_was_asked(after, before));
+                    assert!(leaves_what_was_asked(&says("1"), &says("1")), "{member}");
+                    assert!(found.iter().all(|one| *one == found[0]), "{member} {form} {found:?}");
+                    found[0]
+                };
+                assert_eq!(is_free(r#"[{"x":"W"}]"#), free.contains(&member.as_str()), "{member}");
+                for (name, form) in kept.iter().filter(|(name, _)| *name == member) {
+                    assert!(is_free(form), "{name}");
                 }
+                // What names something else, or says it beside.
+                for inside in [r#""extension":[{"url":"u","valueString":"W"}]"#, r#""id":"W""#, r#""_x":{"id":"W"}"#] {
+                    assert!(
+                        !is_free(&format!("{{{inside}}}")) && !is_free(&format!(r#"[{{"y":{{{inside}}}}}]"#)),
+                        "{member} {inside}"
+                    );
+                }
+                let assigned = r#"[{"value":"1","assigner":{"reference":"Observation/W"}}]"#;
+                assert_eq!(is_free(assigned), free.contains(&member.as_str()), "{member}");
             }
         }
         let other = task(r#""code":{"text":"other"}"#);

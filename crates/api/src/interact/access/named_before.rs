@@ -46,7 +46,7 @@ impl<'a> NamedBefore<'a> {
         Ok(elements.iter().all(|element| is_same(stood.get(element), value.get(element))))
     }
 
-    /// Whether it says the same but for `meta` and these elements.
+    /// Whether it says the same but for these elements, however it is kept.
     ///
     /// # Errors
     /// When the stored body cannot be read.

@@ -7,14 +7,11 @@ use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::{Object, Value};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
-use concord_fhir::rules::instant;
+use concord_fhir::rules::{REVIEW_BY, instant};
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::{SECURITY, labels};
-
-/// The extension of `meta` that holds the date.
-pub(crate) const REVIEW_BY: &str = "urn:concord:review-by";
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 

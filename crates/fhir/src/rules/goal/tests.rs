@@ -206,6 +206,8 @@ fn whatever_is_changed_asks_the_others_again() {
         let extension = |more: &str| format!(r#""extension":[{words}{more}]"#);
         let text = match (name, says) {
             ("extension", Some(says)) => extension(&format!(r#",{{"url":"urn:x","valueInteger":{says}}}"#)),
+            ("meta", Some(says)) => format!(r#""meta":{{"tag":[{{"code":"{says}"}}]}},{}"#, extension("")),
+            ("identifier", Some(says)) => format!(r#""identifier":[{{"value":"{says}"}}],{}"#, extension("")),
             (_, Some(says)) => format!(r#""{name}":{{"x":{says}}},{}"#, extension("")),
             (_, None) => extension(""),
         };
@@ -232,6 +234,22 @@ fn whatever_is_changed_asks_the_others_again() {
                 assert!(!own || !refused, "{name}: who wrote it first changes it");
             }
         }
+    }
+}
+
+/// What says more than how a goal is kept, in the elements that say that, has been agreed to by nobody.
+#[test]
+fn what_is_said_beside_how_it_is_kept_is_agreed_upon() {
+    let agreed = negotiated("agree", "agree")
+        .replace(r#""expressedBy":{"reference":"Patient/p1"}"#, r#""priority":{"text":"x"}"#);
+    for beside in [
+        r#""meta":{"extension":[{"url":"urn:x","valueString":"and gives up the car"}]}"#,
+        r#""meta":{"tag":[{"code":"x","extension":[{"url":"urn:x","valueString":"and gives up the car"}]}]}"#,
+        r#""identifier":[{"value":"1","assigner":{"display":"and gives up the car"}}]"#,
+    ] {
+        let other = agreed.replacen('{', &format!("{{{beside},"), 1);
+        let words = ["pending", "agree"].map(str::to_owned);
+        assert_eq!(revised(&agreed, &other, &professional(), true), Ok(words.to_vec()), "{beside}");
     }
 }
 
