@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 on_both! {
     whoever_is_named_as_speaking_gets_nothing, nobody_signs_or_attests_for_another, nobody_attests_for_another_by_a_false_type,
+    nobody_speaks_for_another_in_what_is_contained, nobody_accepts_a_goal_where_nobody_reads_it,
     a_type_is_that_of_what_a_reference_leads_to, a_person_signs_notes_for_nobody_else, notes_of_others_stay_in_an_update,
     a_word_on_a_goal_says_each_thing_once, whoever_agrees_to_a_goal_names_its_version, whoever_takes_a_proposal_names_its_version
 }
@@ -241,6 +242,83 @@ async fn nobody_attests_for_another_by_a_false_type(concord: &Concord) {
             assert_eq!(stored.status, 201, "{element} {who}: {stored}");
         }
     }
+}
+
+/// A reading that contains something.
+fn containing(resource: &Value) -> Value {
+    let named = json!([{"url": "http://example.org/more", "valueReference": {"reference": "#inside"}}]);
+    let inside = with(resource.clone(), "id", json!("inside"));
+    with(with(blood_pressure("amina", 120), "extension", named), "contained", json!([inside]))
+}
+
+/// By every element of R4 by which somebody is refused to be named where a resource stands by itself, they are refused where another one
+/// contains it.
+async fn nobody_speaks_for_another_in_what_is_contained(concord: &Concord) {
+    people::arrive(concord).await;
+    let (gp, amina) = (concord.user(GP), concord.patient("amina"));
+    let (mut problems, mut tried) = (Vec::new(), Vec::new());
+    for place in minimal::references().iter().filter(|place| !place.targets.is_empty()) {
+        let Some(owner) = owner(place.resource_type).filter(|owner| *owner != place.members) else { continue };
+        let made = |who: &str| {
+            let values = [(&owner[..], json!({"reference": AMINA})), (&place.members[..], json!({"reference": who}))];
+            let made = minimal::resource(place.resource_type, &values);
+            match place.resource_type.name() {
+                "Observation" if made.get("valueString").is_none() => {
+                    with(with(made, "effectiveDateTime", json!("2024-11-30")), "valueString", json!("well"))
+                }
+                _ => made,
+            }
+        };
+        let name = place.resource_type.name();
+        for (app, own, other) in [(&gp, GP, AMINA), (&amina, AMINA, GP)] {
+            let may_name = |who: &str| place.may_name(who.split('/').next().unwrap_or_default());
+            if !may_name(own) || !may_name(other) || app.post(name, &made(own)).await.status != 201 {
+                continue;
+            }
+            let by_itself = app.post(name, &made(other)).await.status;
+            if app.post("Observation", &containing(&made(own))).await.status != 201 {
+                continue;
+            }
+            let inside = app.post("Observation", &containing(&made(other))).await;
+            let told = inside.status != 422 || inside.text().contains("Observation.contained[0].");
+            if inside.status != by_itself || !told {
+                problems.push(format!("{}, {own} for {other}: {by_itself}, {inside}", place.name()));
+            }
+            tried.extend((by_itself == 422).then(|| place.element.clone()));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    for element in ["Communication.sender", "QuestionnaireResponse.author", "Observation.performer", "Goal.expressedBy"]
+    {
+        assert!(tried.iter().any(|one| one == element), "{element} was not tried: {tried:?}");
+    }
+}
+
+/// A Goal that a plan contains is accepted by nobody but who is signed in, and a word on one stands in its own extensions.
+async fn nobody_accepts_a_goal_where_nobody_reads_it(concord: &Concord) {
+    people::arrive(concord).await;
+    let (gp, system) = (concord.user(GP), concord.system());
+    let plan = |goal: &Value| {
+        json!({"resourceType": "CarePlan", "status": "active", "intent": "plan", "title": "Plan", "category": [{"text": "x"}],
+            "subject": {"reference": AMINA}, "contained": [with(goal.clone(), "id", json!("g"))],
+            "goal": [{"reference": "#g"}]})
+    };
+    let aside = |element: &str, value: Value| with(without(goal(&[]), "extension"), element, value);
+    let target = json!([{"measure": {"text": "steps"}, "extension": [word(AMINA, "agree")]}]);
+    for (goal, place) in [
+        (aside("lifecycleStatus", json!("accepted")), "lifecycleStatus"),
+        (goal(&[word(AMINA, "agree")]), "extension[0]"),
+        (aside("expressedBy", json!({"reference": AMINA})), "expressedBy"),
+        (aside("target", target), "target[0].extension[0]"),
+        (aside("modifierExtension", json!([word(AMINA, "agree")])), "modifierExtension[0]"),
+    ] {
+        let refused = gp.post("CarePlan", &plan(&goal)).await.expect(422);
+        assert_eq!(refused.issues()[0].1, format!("CarePlan.contained[0].{place}"));
+        let refused = gp.post("Goal", &goal).await.expect(422);
+        assert_eq!(refused.issues()[0].1, format!("Goal.{place}"));
+        system.post("CarePlan", &plan(&goal)).await.expect(201);
+    }
+    gp.post("CarePlan", &plan(&goal(&[word(GP, "agree"), word(AMINA, "pending")]))).await.expect(201);
 }
 
 /// A reference that says another type than it leads to is nobody's: systems send none either, nor do entries that lead to each other.

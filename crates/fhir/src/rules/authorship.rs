@@ -263,8 +263,10 @@ pub(super) fn elements() -> impl Iterator<Item = String> {
 mod tests {
     use super::super::colleague::tests::{CONTAINED, FALSE, TRUE};
     use super::super::prepare::prepare;
-    use super::super::prepare::tests::{by, json, professional};
+    use super::super::prepare::tests::{by, carer, json, patient, professional};
+    use super::super::signed;
     use super::*;
+    use crate::issue::Issue;
 
     /// Where professionals name each other, they name nobody who may be a patient, whatever type the reference says.
     #[test]
@@ -279,6 +281,39 @@ mod tests {
                 let refused = prepare(of_type, &mut json(&text), &by(&professional())).err().unwrap_or_default();
                 let is_refused = refused.iter().any(|issue| issue.expression.as_ref() == Some(&place));
                 assert_eq!(is_refused, !may, "{place} {who}");
+            }
+        }
+    }
+
+    /// By every author element of every type somebody is named in a contained resource who is named where it stands by itself, and nobody
+    /// else, whoever writes.
+    #[test]
+    fn a_contained_resource_has_the_authors_that_it_has_by_itself() {
+        let people =
+            ["Patient/p1", "Patient/p2", "RelatedPerson/c1", "Practitioner/gp", "Practitioner/other", "Device/d"]
+                .map(|who| format!(r#"{{"reference":"{who}"}}"#));
+        let people: Vec<&str> = people.iter().map(String::as_str).chain(FALSE).chain(TRUE).collect();
+        let named = TABLE.iter().flat_map(|row| row.authors.iter().map(move |element| (row, element)));
+        for (row, element) in named {
+            let (name, of_type) = (row.name, ResourceType::parse(row.name).unwrap());
+            let place = format!("{}{}", element.name, if element.repeats { "[0]" } else { "" });
+            for (who, writer) in people.iter().flat_map(|who| [patient(), carer(), professional()].map(|by| (who, by)))
+            {
+                let list = if element.repeats { format!("[{who}]") } else { (*who).to_owned() };
+                let subject = format!(r#""{}":{{"reference":"Patient/p1"}}"#, row.subject);
+                let members = format!(r#""{}":{list},{subject}"#, element.name);
+                let mut itself = json(&format!(r#"{{"resourceType":"{name}","contained":{CONTAINED},{members}}}"#));
+                let others = CONTAINED.trim_start_matches('[');
+                let inside = json(&format!(
+                    r#"{{"resourceType":"Encounter","contained":[{{"resourceType":"{name}",{members}}},{others}}}"#
+                ));
+                let refused = prepare(of_type, &mut itself, &by(&writer)).err().unwrap_or_default();
+                let is_at = |issue: &Issue, place: String| issue.expression.as_ref() == Some(&place);
+                let by_itself = refused.iter().any(|issue| is_at(issue, format!("{name}.{place}")));
+                let found = signed::for_others(&inside, &by(&writer));
+                let refused: Vec<Issue> = found.iter().map(|one| one.refusal(&writer)).collect();
+                let contained = refused.iter().any(|issue| is_at(issue, format!("Encounter.contained[0].{place}")));
+                assert_eq!(contained, by_itself, "{name}.{place} {who} {:?}", writer.kind);
             }
         }
     }

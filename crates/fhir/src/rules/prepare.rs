@@ -132,35 +132,47 @@ fn check_author(
     context: &WriteContext<'_>,
     issues: &mut Vec<Issue>,
 ) {
-    let WriteContext { writer, settings, .. } = *context;
+    for position in foreign_authors(row, element, resource, resource, context) {
+        let place = match element.repeats {
+            true => format!("{}.{}[{position}]", row.name, element.name),
+            false => format!("{}.{}", row.name, element.name),
+        };
+        let text = match &context.writer.reference {
+            Some(own) => format!("names somebody else than you: put {own} here or leave it out"),
+            None => "names somebody else than you: leave it out".to_owned(),
+        };
+        issues.push(Issue::error(IssueCode::BusinessRule, place, text));
+    }
+}
+
+/// Where in the element of a resource somebody stands who may not: neither the writer nor whom the type lets stand there. `within` is the
+/// resource whose contained ones a reference may mean: itself, or the one that contains it.
+pub(super) fn foreign_authors(
+    row: &authorship::Authorship,
+    element: &AuthorElement,
+    resource: &Value<'_>,
+    within: &Value<'_>,
+    WriteContext { writer, settings, .. }: &WriteContext<'_>,
+) -> Vec<usize> {
     let subject = resource.get(row.subject).and_then(|subject| subject.text("reference"));
     let subject = subject.and_then(|subject| settings.local(subject));
-    for (position, item) in resource.list(element.name).iter().enumerate() {
+    let may_stand = |item: &Value<'_>| {
         let reference = item.text("reference").and_then(|reference| settings.local(reference));
         let reference = reference.as_deref();
         if reference.is_some_and(|reference| writer.is(reference)) {
-            continue;
+            return true;
         }
-        let allowed = match element.others {
+        match element.others {
             Others::Nobody => false,
             Others::Subject => {
                 writer.kind != WriterKind::Patient && reference.is_some() && reference == subject.as_deref()
             }
-            Others::Colleagues => !writer.is_person() && is_colleague(item, resource, settings),
+            Others::Colleagues => !writer.is_person() && is_colleague(item, within, settings),
             Others::Sources => !writer.is_person(),
-        };
-        if !allowed {
-            let place = match element.repeats {
-                true => format!("{}.{}[{position}]", row.name, element.name),
-                false => format!("{}.{}", row.name, element.name),
-            };
-            let text = match &writer.reference {
-                Some(own) => format!("names somebody else than you: put {own} here or leave it out"),
-                None => "names somebody else than you: leave it out".to_owned(),
-            };
-            issues.push(Issue::error(IssueCode::BusinessRule, place, text));
         }
-    }
+    };
+    let items = resource.list(element.name).iter().enumerate();
+    items.filter(|(_, item)| !may_stand(item)).map(|(position, _)| position).collect()
 }
 
 /// A step from an element to one inside it.

@@ -27,7 +27,7 @@ use concord_fhir::issue::Issue;
 use concord_fhir::json::{self, Value};
 use concord_fhir::label;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::rules::{self, Settings, WriteContext, Writer, signed};
+use concord_fhir::rules::{self, WriteContext, signed};
 use concord_fhir::schema::{TargetRemarks, walk};
 use concord_store::rows::Version;
 use concord_terminology::remarks::CodeRemarks;
@@ -143,7 +143,7 @@ fn apply_rules(
     };
     let context = WriteContext { previous: place.previous, writer: &writer, filed: &filed, now, settings: &settings };
     let prepared = rules::prepare(resource_type, value, &context);
-    let signed = signed_for_others(value, place, &writer, &settings)?;
+    let signed = signed_for_others(value, place, &context)?;
     let prepared = match signed.is_empty() {
         true => prepared,
         false => Err(prepared.err().into_iter().flatten().chain(signed).collect()),
@@ -166,16 +166,15 @@ fn apply_rules(
 fn signed_for_others(
     value: &Value<'_>,
     place: &VersionPlace<'_>,
-    writer: &Writer,
-    settings: &Settings<'_>,
+    context: &WriteContext<'_>,
 ) -> Result<Vec<Issue>, ApiError> {
-    let mut found = signed::for_others(value, writer, settings);
+    let mut found = signed::for_others(value, context);
     if let Some(old) = place.old.filter(|old| !old.deleted && !found.is_empty()) {
         let stored = access::stored(old)?;
-        let stood = signed::for_others(&stored, writer, settings);
+        let stood = signed::for_others(&stored, context);
         found.retain(|one| !one.is_among(&stood));
     }
-    Ok(found.iter().map(|one| one.refusal(writer)).collect())
+    Ok(found.iter().map(|one| one.refusal(context.writer)).collect())
 }
 
 /// Who wrote a resource: who did first, as far as that is known, else for a new one who writes now, else for a system the
