@@ -27,8 +27,8 @@ const EVERY: Duration = Duration::from_millis(500);
 /// How many bytes of an answer a client takes in a second at least, once it has taken longer than a connection may be still.
 const SLOWEST: u64 = 16 * 1024;
 
-/// How much of an answer is handed to the connection at once: a page of some hundreds, for each piece wakes the client.
-const PART: usize = 384 * 1024;
+/// How much of an answer is handed to the connection at once: as much as the system keeps, for each piece wakes the client.
+const PART: usize = 128 * 1024;
 
 /// How much of a body without a length is read before any of it is sent.
 const START: usize = 64 * 1024;
@@ -36,7 +36,7 @@ const START: usize = 64 * 1024;
 /// How much of an answer the system keeps that has not been sent, as while the client takes nothing: unless it is told, some
 /// megabytes for each connection, which nobody counts.
 #[cfg(target_os = "linux")]
-const UNSENT: u32 = 256 * 1024;
+const UNSENT: u32 = 128 * 1024;
 
 /// What all connections have to keep to.
 #[derive(Clone)]
