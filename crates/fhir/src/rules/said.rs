@@ -21,7 +21,7 @@ const OF_IDENTIFIER: [&str; 5] = ["use", "type", "system", "value", "period"];
 const OF_REVIEW: [&str; 3] = ["url", "valueDate", "valueDateTime"];
 
 /// The first element, besides these, in which two versions do not say the same; what stands beside a primitive is an element of its own
-/// (`_status`). Of `meta` it goes by [`is_kept_alike`].
+/// (`_status`). Of `meta` only what is more than how it is kept counts.
 #[must_use]
 pub fn difference(one: &Value<'_>, other: &Value<'_>, besides: &[&str]) -> Option<String> {
     let names = [one, other].into_iter().filter_map(Value::as_object).flat_map(|object| object.0.iter());
