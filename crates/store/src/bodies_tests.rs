@@ -124,8 +124,14 @@ async fn no_more_is_handed_out_than_there_is_room_for() {
         for room in [0, 50, 6_000, 300_500, 620_000, 700_000] {
             transaction.bound_bodies(room);
             let from = Sql::new("resource r WHERE 1 = 1 ORDER BY r.rid");
-            let reading =
-                Reading { rows: Rows::Current, from, shown: 12, holding: Holding::Answer, is_known: &|_| false };
+            let reading = Reading {
+                rows: Rows::Current,
+                from,
+                shown: 12,
+                holding: Holding::Answer,
+                is_known: &|_| false,
+                besides: None,
+            };
             let found = transaction.read_bodies(reading).unwrap();
             let handed_out: usize = found.versions.iter().map(|version| version.body.len()).sum();
             assert!(handed_out <= room, "{handed_out} of {room}");
@@ -137,6 +143,28 @@ async fn no_more_is_handed_out_than_there_is_room_for() {
             assert_eq!(found.beyond, beyond, "{room}");
             assert_eq!(found.versions.len(), beyond.map_or(stored.len(), |place| place + 1));
             transaction.unbound_bodies();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_says_of_which_of_its_matches_something_besides_does_not_hold() {
+    with(|transaction, stored| {
+        let own = |places: &[usize]| Predicate::Id(places.iter().map(|place| format!("b{place}")).collect());
+        let wanted = PageRequest { queries: &queries(), sort: &[], after: None, limit: 8 };
+        for (besides, holds) in [
+            (Predicate::All, &[0, 1, 2, 3, 4, 5, 6, 7][..]),
+            (Predicate::None, &[]),
+            (own(&[1, 4, 9]), &[1, 4]),
+            (own(&[1, 4]).negate(), &[0, 2, 3, 5, 6, 7]),
+        ] {
+            let found = transaction.page_and(&wanted, &besides).unwrap();
+            assert_eq!(bodies(&found.versions), stored[..8], "none is left out");
+            assert!(found.next.is_some());
+            let told: Vec<bool> = found.versions.iter().map(|one| !found.others.contains(&one.key)).collect();
+            let meant: Vec<bool> = (0..8).map(|place| holds.contains(&place)).collect();
+            assert_eq!(told, meant, "{besides:?}");
         }
     })
     .await;

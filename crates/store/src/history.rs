@@ -75,8 +75,9 @@ impl Transaction<'_> {
             }
             let order = [("r.updated", "DESC"), ("r.type", "DESC"), ("r.id", "DESC"), ("r.version", "DESC")];
             let from = self.sorted(rows, condition, &order, i64::from(wanted.limit) + 1);
-            let reading = Reading { rows, from, shown: limit, holding: Holding::Answer, is_known: &|_| false };
-            let ReadVersions { versions: found, beyond } = self.read_bodies(reading)?;
+            let reading =
+                Reading { rows, from, shown: limit, holding: Holding::Answer, is_known: &|_| false, besides: None };
+            let ReadVersions { versions: found, beyond, .. } = self.read_bodies(reading)?;
             let found = found.into_iter().enumerate();
             versions.extend(found.map(|(number, version)| (rows, version, beyond == Some(number))));
         }

@@ -72,7 +72,7 @@ impl Transaction<'_> {
         let limit = i64::try_from(along.limit).unwrap_or(i64::MAX);
         let from = self.sorted(Rows::Current, condition, &[("r.rid", "ASC")], limit);
         let Along { shown, is_known, .. } = *along;
-        let reading = Reading { rows: Rows::Current, from, shown, holding: Holding::Answer, is_known };
+        let reading = Reading { rows: Rows::Current, from, shown, holding: Holding::Answer, is_known, besides: None };
         let found = self.read_bodies(reading)?;
         if found.beyond.is_some() {
             return Err(self.exceed_bodies());

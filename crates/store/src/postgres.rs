@@ -74,7 +74,8 @@ impl Postgres {
         let place = place.failing(&shared.faults);
         let mut slots = Slot::open_apart(&place, connections + OWN_CONNECTIONS)?;
         let tasks = Arc::new(Tasks::new(slots.split_off(OWN_CONNECTIONS)));
-        let mut next = || slots.pop().ok_or_else(|| "too few connections were opened".to_owned());
+        // What runs on these is always the same, for as many as wait.
+        let mut next = || slots.pop().ok_or_else(|| "too few connections were opened".to_owned())?.planning_once();
         for (name, pace) in [("postgres", Pace::Prompt), ("postgres-long", Pace::GivingWay)] {
             for number in 0..connections {
                 let (shared, tasks) = (Arc::clone(shared), Arc::clone(&tasks));

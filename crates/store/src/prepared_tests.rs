@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use concord_fhir::index::ParameterId;
+use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::registry::ResourceType;
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use diesel::sql_types::BigInt;
 
@@ -10,6 +13,7 @@ use crate::Reply;
 use crate::address::Durability;
 use crate::connection::Connection;
 use crate::database::Database;
+use crate::search::{PageRequest, TypeQuery};
 use crate::statement::Sql;
 use crate::testing::Scratch;
 
@@ -76,6 +80,37 @@ fn no_statement_is_kept_that_is_as_long_as_a_book() {
             connection.rows::<(BigInt, diesel::sql_types::Text), (i64, String)>(sql).unwrap();
         }
         assert_eq!(kept.taken(), (0, 0));
+    }
+}
+
+/// Where such a search has been planned for its values, it takes several times as long to plan as to run.
+#[tokio::test]
+async fn what_is_short_for_any_values_is_planned_once_and_the_next_work_for_its_values() {
+    let [_, scratch] = Scratch::both();
+    let store = scratch.store();
+    let chain = Predicate::ReverseChain {
+        target: ResourceType::of("Patient"),
+        resource_type: ResourceType::of("Observation"),
+        parameter: ParameterId::of("Observation.patient"),
+        by: Box::new(Predicate::All),
+    };
+    let is = |parameter| Predicate::Entry(ParameterId::of(parameter), Test::Is("a|b".to_owned()));
+    for (record, predicate, once) in [
+        (None, chain.clone(), true),
+        (None, Predicate::All, false),
+        (None, is("Patient.identifier").and(is("Patient.active")), true),
+        (None, is("Patient.active"), false),
+        (Some("her".to_owned()), chain, false),
+        (None, Predicate::All, false),
+    ] {
+        let queries = [TypeQuery { resource_type: ResourceType::of("Patient"), record, predicate }];
+        let found = store.read(move |transaction| -> Reply<_> {
+            let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit: 5 };
+            transaction.page(&wanted).unwrap();
+            (transaction.texts(Sql::new("SELECT current_setting('plan_cache_mode')")), Vec::new())
+        });
+        let told = if once { "force_generic_plan" } else { "auto" };
+        assert_eq!(found.await.unwrap(), [told]);
     }
 }
 

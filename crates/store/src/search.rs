@@ -1,13 +1,16 @@
 //! A page of a search, in one statement: what is asked for AND what is permitted, then the order, then the limit.
 
+use std::collections::HashSet;
+
 use concord_fhir::index::ParameterId;
-use concord_fhir::registry::clinical_dates;
+use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::registry::{clinical_dates, parameter_by_id};
 use concord_fhir::search::{Sort, SortBy};
 use diesel::sql_types::{BigInt, Double, Nullable, Text};
 
 use crate::alike::{Alike, alike};
 use crate::error::StoreError;
-use crate::lower::{Rows, of_parameters};
+use crate::lower::{Rows, of_parameters, parts_of};
 use crate::rows::Version;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
@@ -46,6 +49,17 @@ pub struct PageRequest<'a> {
     pub limit: u32,
 }
 
+/// A page as it was found.
+#[derive(Debug)]
+pub struct FoundPage {
+    /// The matches, in order.
+    pub versions: Vec<Version>,
+    /// The position of the last one, if there are more.
+    pub next: Option<Position>,
+    /// The keys of those for which what was asked besides does not hold.
+    pub others: HashSet<i64>,
+}
+
 /// The value of a resource `r` that it is sorted by, null if it has none.
 pub(crate) fn sorted_value(sort: Sort) -> Sql {
     let (parameters, is_range) = match sort.by {
@@ -75,38 +89,55 @@ impl Transaction<'_> {
     /// # Errors
     /// [`StoreError::BeyondAnswer`] when it holds more bytes of bodies than there is room for.
     pub fn page(&mut self, wanted: &PageRequest<'_>) -> Result<(Vec<Version>, Option<Position>), StoreError> {
-        let page = self.page_for(wanted, Holding::Answer)?;
-        self.take_bodies(page.0.iter())?;
+        let page = self.page_for(wanted, Holding::Answer, None)?;
+        self.take_bodies(page.versions.iter())?;
+        Ok((page.versions, page.next))
+    }
+
+    /// The same, and of which of them a predicate does not hold that leaves none out.
+    ///
+    /// # Errors
+    /// Those of [`Transaction::page`].
+    pub fn page_and(&mut self, wanted: &PageRequest<'_>, besides: &Predicate) -> Result<FoundPage, StoreError> {
+        let page = self.page_for(wanted, Holding::Answer, Some(besides))?;
+        self.take_bodies(page.versions.iter())?;
         Ok(page)
     }
 
     /// The same to be looked through and let go: it ends after some megabytes of bodies, and takes nothing of the room for those
     /// that an answer holds.
     pub fn piece(&mut self, wanted: &PageRequest<'_>) -> Result<(Vec<Version>, Option<Position>), StoreError> {
-        self.page_for(wanted, Holding::Nothing)
+        let page = self.page_for(wanted, Holding::Nothing, None)?;
+        Ok((page.versions, page.next))
     }
 
     fn page_for(
         &mut self,
         wanted: &PageRequest<'_>,
         holding: Holding,
-    ) -> Result<(Vec<Version>, Option<Position>), StoreError> {
+        besides: Option<&Predicate>,
+    ) -> Result<FoundPage, StoreError> {
+        if wanted.queries.iter().any(is_short_for_any_values) {
+            self.plan_once()?;
+        }
         let from = self.paged(wanted)?;
         let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
-        let reading = Reading { rows: Rows::Current, from, shown: limit, holding, is_known: &|_| false };
-        let ReadVersions { versions: mut found, beyond } = self.read_bodies(reading)?;
+        let condition = |one| self.lowered(Rows::Current, one, |lowering| lowering.condition(one));
+        let besides = besides.map(condition).transpose()?;
+        let reading = Reading { rows: Rows::Current, from, shown: limit, holding, is_known: &|_| false, besides };
+        let ReadVersions { mut versions, beyond, others } = self.read_bodies(reading)?;
         if beyond.is_some() && holding == Holding::Answer {
             return Err(self.exceed_bodies());
         }
-        if found.len() <= limit && beyond.is_none() {
-            return Ok((found, None));
+        if versions.len() <= limit && beyond.is_none() {
+            return Ok(FoundPage { versions, next: None, others });
         }
-        found.truncate(beyond.unwrap_or(limit));
-        let next = match found.last() {
+        versions.truncate(beyond.unwrap_or(limit));
+        let next = match versions.last() {
             Some(last) => Some(self.position(last.key, wanted.sort)?),
             None => None,
         };
-        Ok((found, next))
+        Ok(FoundPage { versions, next, others })
     }
 
     /// What follows `FROM` in the statement of a page: one row more than its limit.
@@ -215,6 +246,18 @@ impl Transaction<'_> {
         }
         Ok(Position { values, key })
     }
+}
+
+/// Whether a search over all records is short by the same way whatever its values are, so that to plan it takes longer than to run it:
+/// by an identifier, which few have, or by what others say.
+fn is_short_for_any_values(query: &TypeQuery) -> bool {
+    let is_identifier = |part: &Predicate| match part {
+        Predicate::Entry(parameter, Test::Is(_)) => {
+            parameter_by_id(*parameter).is_some_and(|one| &*one.code == "identifier")
+        }
+        _ => false,
+    };
+    query.record.is_none() && (query.predicate.has_chains() || parts_of(&query.predicate).iter().any(is_identifier))
 }
 
 /// The order of candidates `k` by their values, `s0` and so on.

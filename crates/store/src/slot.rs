@@ -2,6 +2,7 @@
 //! one that has failed is thrown away with it and made anew for the next.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use crate::address::{DatabaseUrl, Durability};
 use crate::connection::{Connection, SHARED_SESSIONS, in_one_line};
 use crate::error::StoreError;
 use crate::line::Pool;
+use crate::stable_plans::ONCE;
 use crate::time::Time;
 
 /// How long to wait before a database that could not be reached is tried again.
@@ -37,6 +39,8 @@ pub(crate) struct Endpoint {
     away: Arc<Mutex<Away>>,
     /// How many connections there are.
     pool: Arc<Pool>,
+    /// Whether what is run there is planned once.
+    plans_once: bool,
     /// Where they fail.
     #[cfg(any(test, feature = "testing"))]
     faults: Arc<crate::faults::Faults>,
@@ -51,6 +55,7 @@ impl Endpoint {
             time,
             away: Arc::default(),
             pool: Arc::default(),
+            plans_once: false,
             #[cfg(any(test, feature = "testing"))]
             faults: Arc::default(),
         }
@@ -71,7 +76,13 @@ impl Endpoint {
         let connection = Connection::open_limited(&self.address, Durability::Full, self.limit);
         #[cfg(any(test, feature = "testing"))]
         let connection = connection.map(|connection| connection.failing(&self.faults));
-        connection.map_err(|error| format!("database_url: cannot connect to PostgreSQL: {}", in_one_line(&error)))
+        let cannot =
+            |error: &dyn Display| format!("database_url: cannot connect to PostgreSQL: {}", in_one_line(&error));
+        let mut connection = connection.map_err(|error| cannot(&error))?;
+        if self.plans_once {
+            connection.batch(&format!("SET {ONCE}")).map_err(|error| cannot(&error))?;
+        }
+        Ok(connection)
     }
 
     /// A new connection, or [`StoreError::Busy`]. While the database is away one thread tries for all, and not without pause, so
@@ -165,6 +176,20 @@ impl Slot {
             }
         }
         Ok(slots)
+    }
+
+    /// Has what is run there planned once, whatever values it is given. It is for fixed statements.
+    ///
+    /// # Errors
+    /// One line, when the database cannot be reached.
+    pub(crate) fn planning_once(mut self) -> Result<Slot, String> {
+        self.place.plans_once = true;
+        if let Some(connection) = &mut self.connection {
+            connection
+                .batch(&format!("SET {ONCE}"))
+                .map_err(|error| format!("database_url: cannot connect: {}", in_one_line(&error)))?;
+        }
+        Ok(self)
     }
 
     /// Lends the connection for a piece of work. One that the database has closed meanwhile is replaced before, and one
@@ -262,6 +287,22 @@ mod tests {
         assert_eq!((at_work, place.pool().open_and_busy()), ((2, 1), (2, 0)));
         drop((slot, other));
         assert_eq!(place.pool().open_and_busy(), (0, 0));
+    }
+
+    #[test]
+    fn what_is_always_the_same_is_planned_once_on_a_new_connection_too() {
+        let [_, scratch] = Scratch::both();
+        let place = Endpoint::new(scratch.address.clone(), LIMIT, Arc::new(Time::new(Standing(NOW))));
+        let is_planned_once = |connection: &mut Connection| {
+            let told = Sql::new("SELECT CASE current_setting('plan_cache_mode') WHEN 'auto' THEN 0 ELSE 1 END");
+            connection.rows::<(Integer,), (i32,)>(told).unwrap().first().unwrap().0 == 1
+        };
+        let mut other = Slot::open(&place).unwrap();
+        let mut slot = Slot::open(&place).unwrap().planning_once().unwrap();
+        assert!(slot.with(is_planned_once).unwrap());
+        slot.with(Connection::spoil).unwrap();
+        assert!(slot.with(is_planned_once).unwrap(), "a connection that is made anew");
+        assert!(!other.with(is_planned_once).unwrap(), "what callers shape is planned for its values");
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! That a statement of the embedded database is planned once, whatever values it is given: SQLite looks at values where an index
 //! is of some rows only, and plans anew each time that they change. To plan takes several times as long as to run.
 //!
-//! diesel has no name for that setting, so this file is, with `deadline`, `memory` and `undone`, a place with unsafe code: a call of
+//! PostgreSQL plans a statement anew for its values wherever it takes that for cheaper, and it takes every array for ten values when it
+//! does not look: so it planned each look-up of what point reads ask for, which takes longer than to do it, and each search by
+//! `_has` or an identifier, which takes several times as long. Those are planned once as well ([`ONCE`]). Other searches are not:
+//! there the values tell which way is short.
+//!
+//! diesel has no name for SQLite's setting, so this file is, with `deadline`, `memory` and `undone`, a place with unsafe code: a call of
 //! SQLite's interface that is given no memory of ours.
 
 #![expect(unsafe_code, reason = "SQLite's guarantee of stable plans can be had in no other way")]
@@ -12,7 +17,10 @@ use std::sync::Once;
 
 use libsqlite3_sys as ffi;
 
-/// Has every connection that is opened from now on plan without values.
+/// PostgreSQL's setting under which a statement is planned once, whatever values it is given (its manual, "Query Planning").
+pub(crate) const ONCE: &str = "plan_cache_mode = force_generic_plan";
+
+/// Has every connection to the embedded database that is opened from now on plan without values.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,6 +1,6 @@
 //! How many bytes of bodies pages hand out: what an answer has no room for is not read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diesel::sql_types::{BigInt, Integer, Text};
 
@@ -56,6 +56,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) holding: Holding,
     /// Whether a version, by its key, is left out, for whoever asks has it already.
     pub(crate) is_known: &'a dyn Fn(i64) -> bool,
+    /// What is asked of each besides, a condition on `r`: it is answered, and leaves none out.
+    pub(crate) besides: Option<Sql>,
 }
 
 /// Versions as far as their bodies may be handed out.
@@ -65,6 +67,8 @@ pub(crate) struct ReadVersions {
     pub(crate) versions: Vec<Version>,
     /// The first whose body may not be, if there is one: it is without its body, and no further one follows it.
     pub(crate) beyond: Option<usize>,
+    /// The keys of those of which it is not so what is asked besides.
+    pub(crate) others: HashSet<i64>,
 }
 
 impl Transaction<'_> {
@@ -127,15 +131,20 @@ impl Transaction<'_> {
             Holding::Answer => self.bodies.bytes,
             Holding::Nothing => AT_A_TIME,
         };
-        let Reading { rows, from, shown, holding, is_known } = reading;
+        let Reading { rows, from, shown, holding, is_known, besides } = reading;
+        let besides = match besides {
+            Some(condition) => Sql::new(", CASE WHEN ").append(condition).sql(" THEN 1 ELSE 0 END"),
+            None => Sql::new(", 1"),
+        };
         let may_be_stopped = self.may_be_stopped;
         let (taken, place, uncounted) = (0, 0, 0);
         let mut room = Room { room, shown, holding, is_known, may_be_stopped, taken, place, beyond: None, uncounted };
         let found = match self.is_postgres() {
-            true => self.small_bodies(rows, from, &mut room)?,
+            true => self.small_bodies(rows, besides, from, &mut room)?,
             false => {
-                let sql = Sql::new("SELECT ").sql(rows.key()).sql(BEFORE_BODY).sql(", r.body FROM ").append(from);
-                self.rows_of_any_shape_while::<Columns, VersionRow>(sql, |row| {
+                let sql = Sql::new("SELECT ").sql(rows.key()).sql(BEFORE_BODY).sql(", r.body").append(besides);
+                let sql = sql.sql(" FROM ").append(from);
+                self.rows_of_any_shape_while::<(Columns, Integer), (VersionRow, i32)>(sql, |(row, _)| {
                     let length = row.body.len();
                     if !room.takes(row.key, length) {
                         row.body = String::new();
@@ -148,8 +157,9 @@ impl Transaction<'_> {
         if room.is_stopped() {
             return Err(StoreError::too_costly());
         }
-        let versions = found.into_iter().filter(|row| !is_known(row.key)).map(VersionRow::version);
-        Ok(ReadVersions { versions: versions.collect::<Result<_, StoreError>>()?, beyond: room.beyond })
+        let others = found.iter().filter(|(_, is_so)| *is_so == 0).map(|(row, _)| row.key).collect();
+        let versions = found.into_iter().filter(|(row, _)| !is_known(row.key)).map(|(row, _)| row.version());
+        Ok(ReadVersions { versions: versions.collect::<Result<_, StoreError>>()?, beyond: room.beyond, others })
     }
 
     /// What follows `FROM` for the first rows that meet a condition on `r`, in this order. SQLite keeps all columns of what it
@@ -178,23 +188,32 @@ impl Transaction<'_> {
 
     /// On PostgreSQL, which sends all rows of a statement before the first is looked at: the bodies that are so small that all of
     /// them may be sent, and by a second statement those that are not and for which there is room.
-    fn small_bodies(&mut self, rows: Rows, from: Sql, room: &mut Room<'_>) -> Result<Vec<VersionRow>, StoreError> {
+    fn small_bodies(
+        &mut self,
+        rows: Rows,
+        besides: Sql,
+        from: Sql,
+        room: &mut Room<'_>,
+    ) -> Result<Vec<(VersionRow, i32)>, StoreError> {
         let each = (room.room / room.shown.saturating_add(1)).max(SMALL);
         let each = i32::try_from(each).unwrap_or(i32::MAX);
         let sql = Sql::new("SELECT ").sql(rows.key()).sql(BEFORE_BODY);
         let sql = sql.sql(", CASE WHEN octet_length(r.body) <= ").bind(Bind::Int(each));
-        let sql = sql.sql(" THEN r.body ELSE '' END, octet_length(r.body) FROM ").append(from);
+        let sql = sql.sql(" THEN r.body ELSE '' END").append(besides).sql(", octet_length(r.body) FROM ").append(from);
         let mut large = Vec::new();
-        let found = self.rows_of_any_shape_while::<(Columns, Integer), (VersionRow, i32)>(sql, |(row, length)| {
-            let length = usize::try_from(*length).unwrap_or(0);
-            match room.takes(row.key, length) {
-                true if row.body.len() < length => large.push(row.key),
-                true => {}
-                false => row.body = String::new(),
-            }
-            room.goes_on()
-        })?;
-        let mut found: Vec<VersionRow> = found.into_iter().map(|(row, _)| row).collect();
+        let found = self.rows_of_any_shape_while::<(Columns, Integer, Integer), (VersionRow, i32, i32)>(
+            sql,
+            |(row, _, length)| {
+                let length = usize::try_from(*length).unwrap_or(0);
+                match room.takes(row.key, length) {
+                    true if row.body.len() < length => large.push(row.key),
+                    true => {}
+                    false => row.body = String::new(),
+                }
+                room.goes_on()
+            },
+        )?;
+        let mut found: Vec<(VersionRow, i32)> = found.into_iter().map(|(row, is_so, _)| (row, is_so)).collect();
         // Where the answer has no room for all of them, nobody is told of any.
         if large.is_empty() || (room.beyond.is_some() && room.holding == Holding::Answer) {
             return Ok(found);
@@ -203,7 +222,7 @@ impl Transaction<'_> {
         let sql = sql.append(one_of_numbers(rows.key(), &large, true));
         let bodies = self.rows_of_any_shape::<(BigInt, Text), (i64, String)>(sql)?;
         let mut bodies: HashMap<i64, String> = bodies.into_iter().collect();
-        for row in &mut found {
+        for (row, _) in &mut found {
             if let Some(body) = bodies.remove(&row.key) {
                 row.body = body;
             }

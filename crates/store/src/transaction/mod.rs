@@ -37,6 +37,7 @@ use crate::deadline::Watch;
 use crate::entry_row::EntryRow;
 use crate::error::{StoreError, is_in_trouble, is_overtaken};
 use crate::rows::{Head, Version};
+use crate::stable_plans::ONCE;
 use crate::statement::{Sql, Statement};
 use bodies::BodiesLeft;
 use effective_label::MayLeave;
@@ -86,6 +87,8 @@ pub struct Transaction<'a> {
     pub(crate) sees_log: bool,
     /// Whether it is stopped, and done again elsewhere, when it takes more than a little.
     pub(crate) may_be_stopped: bool,
+    /// Whether PostgreSQL plans what it runs once, whatever values it is given.
+    plans_once: bool,
     /// How many statements it has run.
     pub(crate) statements: u64,
     /// How many rows they have answered with.
@@ -154,6 +157,7 @@ impl<'a> Transaction<'a> {
             only_writer: false,
             sees_log: true,
             may_be_stopped: false,
+            plans_once: false,
             statements: 0,
             fetched: 0,
             absent: None,
@@ -419,6 +423,14 @@ impl<'a> Transaction<'a> {
         self.spend()?;
         self.changes += 1;
         self.connection.copy(rows).map_err(|error| self.failed(error))
+    }
+
+    /// Has PostgreSQL plan what follows once, whatever values it is given; the embedded database does so anyway.
+    pub(crate) fn plan_once(&mut self) -> Result<(), StoreError> {
+        if self.is_postgres() && !std::mem::replace(&mut self.plans_once, true) {
+            self.batch(&format!("SET LOCAL {ONCE}"))?;
+        }
+        Ok(())
     }
 
     /// Runs fixed text.

@@ -124,7 +124,7 @@ fn page(session: &mut Session<'_, '_>, asked: &LogInput, cursor: Option<&str>) -
     }
     let next = next.map(|position| session.service.cursors.seal(session.call, &context, &position));
     let remarks = visibility::notices(session, &sought, unread)?;
-    Ok(Page { versions, included: Vec::new(), remarks, total: None, next })
+    Ok(Page { versions, remarks, next, ..Page::default() })
 }
 
 /// Who the agents are, as far as the caller may know.

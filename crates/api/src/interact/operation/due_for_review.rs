@@ -80,5 +80,5 @@ fn due(session: &mut Session<'_, '_>, patient: &str, by: Option<i64>) -> Result<
         None => Vec::new(),
     };
     let versions = due.into_iter().map(|(_, version)| version).collect();
-    Ok(Page { versions, included: Vec::new(), remarks, total: None, next: None })
+    Ok(Page { versions, remarks, ..Page::default() })
 }

@@ -168,7 +168,7 @@ fn page(session: &mut Session<'_, '_>, asked: &EverythingInput) -> Result<Page, 
     query.compartment = Some(asked.patient.clone());
     query.include = record::referred();
     let (included, remarks): (Vec<Version>, Vec<Issue>) = include::included(session, &query, &versions)?;
-    Ok(Page { versions, included, remarks, total: None, next })
+    Ok(Page { versions, included, remarks, next, ..Page::default() })
 }
 
 /// A part of a record.

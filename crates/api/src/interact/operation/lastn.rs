@@ -84,7 +84,7 @@ fn found(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<Ve
     }
     let total = i64::try_from(versions.len()).ok();
     let told = versions.iter().map(Version::without_body).collect();
-    let page = Page { versions, included: Vec::new(), remarks, total, next: None };
+    let page = Page { versions, remarks, total, ..Page::default() };
     Ok((Output::Page(page), told, meant.patient))
 }
 

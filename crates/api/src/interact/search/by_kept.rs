@@ -5,17 +5,13 @@
 
 use std::collections::HashSet;
 
-use concord_consent::hidden_from_patients;
-use concord_fhir::predicate::Predicate;
 use concord_fhir::search::Query;
 use concord_store::rows::Version;
-use concord_store::search::PageRequest;
 
 use crate::error::ApiError;
 use crate::interact::labels::review::is_kept;
 use crate::interact::search::include;
 use crate::interact::search::page::Page;
-use crate::interact::search::query::permitted;
 use crate::interact::session::Session;
 
 /// The keys of what is in the answer only by what is kept from patients, where that is not so of itself.
@@ -35,13 +31,7 @@ pub(super) fn only_by_kept(
 }
 
 fn beyond(session: &mut Session<'_, '_>, query: &Query, page: &Page) -> Result<HashSet<i64>, ApiError> {
-    let mut by_kept = HashSet::new();
-    let is_of_somebody = page.versions.iter().any(|version| version.patient != 0 && !is_kept(version));
-    let has_chains = || query.searched_types().into_iter().any(|one| query.of_type(one).has_chains());
-    if is_of_somebody && has_chains() {
-        let open = open_matches(session, query, page)?;
-        by_kept.extend(page.versions.iter().map(|version| version.key).filter(|key| !open.contains(key)));
-    }
+    let mut by_kept = page.by_kept.clone();
     let is_open = |version: &&Version| !is_kept(version) && !by_kept.contains(&version.key);
     let goes_on = query.include.iter().any(|include| include.iterate) && page.included.iter().any(is_kept);
     if page.included.is_empty() || (page.versions.iter().all(|version| is_open(&version)) && !goes_on) {
@@ -52,20 +42,4 @@ fn beyond(session: &mut Session<'_, '_>, query: &Query, page: &Page) -> Result<H
     let open: HashSet<i64> = open.iter().map(|version| version.key).collect();
     by_kept.extend(page.included.iter().map(|version| version.key).filter(|key| !open.contains(key)));
     Ok(by_kept)
-}
-
-/// The matches that are found without what is kept from patients.
-fn open_matches(session: &mut Session<'_, '_>, query: &Query, page: &Page) -> Result<HashSet<i64>, ApiError> {
-    // What is nobody's is kept from nobody.
-    let open = hidden_from_patients().negate().or(Predicate::NoPatientCompartment);
-    let (mut queries, _) = permitted(session, query, &open)?;
-    let ids = Predicate::Id(page.versions.iter().map(|version| version.id.clone()).collect());
-    for one in &mut queries {
-        one.predicate = std::mem::replace(&mut one.predicate, Predicate::None).and(ids.clone());
-    }
-    // An id may be one of several types.
-    let types = u32::try_from(queries.len()).unwrap_or(u32::MAX);
-    let limit = u32::try_from(page.versions.len()).unwrap_or(u32::MAX).saturating_mul(types);
-    let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit };
-    Ok(session.transaction.page(&wanted)?.0.iter().map(|version| version.key).collect())
 }

@@ -8,7 +8,7 @@ use concord_fhir::search::Query;
 use crate::error::ApiError;
 use crate::interact::search::by_kept::only_by_kept;
 use crate::interact::search::page::Page;
-use crate::interact::search::query::run;
+use crate::interact::search::query::{Saying, run};
 use crate::interact::session::Session;
 use crate::interact::{Call, access, is_event};
 
@@ -24,13 +24,14 @@ fn asked_about(call: &Call, query: &Query) -> Vec<String> {
 
 /// A page of the resources that match and that the caller may see. Every patient whose data is on it is told in the log.
 pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
-    let page = run(session, query)?;
     let asked = asked_about(session.call, query);
-    let by_kept = match asked.as_slice() {
-        // Who was asked about is told of all.
-        [_] => HashSet::new(),
+    // Who alone was asked about is told of all.
+    let is_about_one = asked.len() == 1;
+    let page = run(session, query, if is_about_one { Saying::Nothing } else { Saying::WhatIsByKept })?;
+    let by_kept = match query.resource_type {
+        _ if is_about_one => HashSet::new(),
         // Of the log somebody finds so what they did themselves, and that is told already.
-        _ if query.resource_type.is_some_and(is_event) => page.versions.iter().map(|event| event.key).collect(),
+        Some(of) if is_event(of) => page.versions.iter().map(|event| event.key).collect(),
         _ => only_by_kept(session, query, &page)?,
     };
     access::disclose_found(session, &page.disclosed(), &asked, &by_kept)?;

@@ -1,16 +1,20 @@
 //! A page of what was found.
 
+use std::collections::HashSet;
+
 use concord_fhir::issue::Issue;
 use concord_store::lower::Rows;
 use concord_store::rows::Version;
 
 /// A page of matches.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Page {
     /// The matches, in order.
     pub(crate) versions: Vec<Version>,
     /// What comes along with them.
     pub(crate) included: Vec<Version>,
+    /// The keys of the matches that are found by what is kept from patients alone, where that was asked for.
+    pub(crate) by_kept: HashSet<i64>,
     /// What the client should know of the page.
     pub(crate) remarks: Vec<Issue>,
     /// How many there are on all pages, if that was asked.
@@ -22,7 +26,7 @@ pub(crate) struct Page {
 impl Page {
     /// A page of matches and nothing else.
     pub(crate) fn of(versions: Vec<Version>, total: Option<i64>, next: Option<String>) -> Page {
-        Page { versions, included: Vec::new(), remarks: Vec::new(), total, next }
+        Page { versions, total, next, ..Page::default() }
     }
 
     /// Everything that it shows.

@@ -1,15 +1,17 @@
 //! search on one type, on several and in a patient's compartment (R4 "Search").
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use concord_consent::caller::Actor;
+use concord_consent::hidden_from_patients;
 use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Query, Total};
 use concord_store::rows::Version;
-use concord_store::search::{PageRequest, TypeQuery};
+use concord_store::search::{FoundPage, PageRequest, TypeQuery};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
@@ -19,28 +21,37 @@ use crate::interact::search::{full_text, include, numbered, terminology};
 use crate::interact::session::Session;
 use crate::interact::{Call, Service, access, is_event};
 
+/// Whether a page says which of its matches are found by what is kept from patients alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Saying {
+    /// It does.
+    WhatIsByKept,
+    /// Nobody asks.
+    Nothing,
+}
+
 /// A page of the resources that match and that the caller may see.
-pub(super) fn run(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
+pub(super) fn run(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Result<Page, ApiError> {
     if query.explain {
         may_explain(session.service, session.call, query)?;
         let mut page = match session.call.caller.knows_everything() {
             true => {
                 session.transaction.note_statements();
-                found(session, query)?
+                found(session, query, saying)?
             }
             false => {
-                let page = found(session, query)?;
+                let page = found(session, query, saying)?;
                 // What is in a record decides how it is looked through: whoever may not know of everything is told how one is
                 // looked through that nothing is in, whomever they name.
                 session.transaction.note_statements_of_nobody();
-                session.unlogged(|session| found(session, query))?;
+                session.unlogged(|session| found(session, query, Saying::Nothing))?;
                 page
             }
         };
         page.remarks.extend(explanation(session.transaction)?);
         return Ok(page);
     }
-    found(session, query)
+    found(session, query, saying)
 }
 
 /// How a search is run tells how sharing choices became conditions: systems may know, others where the operator says so.
@@ -67,7 +78,7 @@ fn explanation(transaction: &mut Transaction<'_>) -> Result<Vec<Issue>, ApiError
     Ok(remarks)
 }
 
-fn found(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
+fn found(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Result<Page, ApiError> {
     let limit = query.count.unwrap_or(session.service.settings.page.0).min(session.service.settings.page.1);
     let context = context(query);
     let after = match &query.cursor {
@@ -77,7 +88,7 @@ fn found(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError>
     if query.resource_type.is_some_and(is_event) {
         return events::search(session, query, limit, after.as_ref(), &context);
     }
-    let (queries, notice) = permitted(session, query, &Predicate::All)?;
+    let Permitted { queries, open, notice } = permitted(session, query, saying)?;
     let wanted = PageRequest { queries: &queries, sort: &query.sort, after: after.as_ref(), limit };
     let total = match query.total {
         Total::None => None,
@@ -91,7 +102,13 @@ fn found(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError>
         // Only the number was asked for: R4 wants no entries then.
         return Ok(Page::of(Vec::new(), Some(total), None));
     }
-    let (versions, next) = session.transaction.page(&wanted)?;
+    let FoundPage { versions, next, others: by_kept } = match &open {
+        Some(open) => session.transaction.page_and(&wanted, open)?,
+        None => {
+            let (versions, next) = session.transaction.page(&wanted)?;
+            FoundPage { versions, next, others: HashSet::new() }
+        }
+    };
     // The only page there is has been counted already.
     let total = match (total, &next, &after) {
         (None, None, None) => i64::try_from(versions.len()).ok(),
@@ -100,7 +117,7 @@ fn found(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError>
     let next = next.map(|position| session.service.cursors.seal(session.call, &context, &position));
     let (included, mut remarks) = include::included(session, query, &versions)?;
     remarks.extend(notice);
-    Ok(Page { versions, included, remarks, total, next })
+    Ok(Page { versions, included, by_kept, remarks, total, next })
 }
 
 /// The search as a cursor is bound to it: everything but the page.
@@ -111,15 +128,19 @@ fn context(query: &Query) -> String {
     format!("search {types} in {} {told}", query.compartment.as_deref().unwrap_or_default())
 }
 
-/// What is asked for and what is permitted, type by type, and what is to be said of that some may be withheld. A type of several that no scope covers is left out.
-/// What a chain leads through is what meets `through` too.
-pub(super) fn permitted(
-    session: &mut Session<'_, '_>,
-    query: &Query,
-    through: &Predicate,
-) -> Result<(Vec<TypeQuery>, Option<Issue>), ApiError> {
+/// What is asked for and what is permitted.
+struct Permitted {
+    /// Both, type by type. A type of several that no scope covers is left out.
+    queries: Vec<TypeQuery>,
+    /// What of it is found without what is kept from patients, where that is to be said and is not so of itself.
+    open: Option<Predicate>,
+    /// What is to be said of that some may be withheld.
+    notice: Option<Issue>,
+}
+
+fn permitted(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Result<Permitted, ApiError> {
     session.transaction.require_registry(query.registry)?;
-    let mut notice = None;
+    let (mut notice, mut open) = (None, Vec::new());
     let types = query.searched_types();
     let scoped =
         |one: &ResourceType| session.call.caller.scopes.that_permit(Action::Search, Some(*one)).next().is_some();
@@ -149,7 +170,10 @@ pub(super) fn permitted(
         let permit = decision.permit.clone();
         let asked = terminology::look_up_codes(session, query.of_type(one))?;
         let asked = numbered::look_up(session, about, asked)?;
-        let asked = guarded(session, query, about, asked, through)?;
+        if saying == Saying::WhatIsByKept && asked.has_chains() {
+            open.push((one, found_openly(session, query, about, asked.clone())?));
+        }
+        let asked = guarded(session, query, about, asked)?;
         let record = named.clone().or_else(|| access::only_record(&permit).map(str::to_owned));
         let type_query = TypeQuery { resource_type: one, record, predicate: asked.and(permit) };
         let TypeQuery { record, predicate, .. } =
@@ -159,7 +183,29 @@ pub(super) fn permitted(
             all.push(TypeQuery { resource_type: one, record, predicate });
         }
     }
-    Ok((all, notice))
+    Ok(Permitted { queries: all, open: each_of_its_type(open), notice })
+}
+
+/// What holds for what is of these types; for the others anything does.
+fn each_of_its_type(predicates: Vec<(ResourceType, Predicate)>) -> Option<Predicate> {
+    let types: Vec<ResourceType> = predicates.iter().map(|(one, _)| *one).collect();
+    (!types.is_empty()).then(|| {
+        let others = Predicate::Type(types).negate();
+        predicates.into_iter().fold(others, |any, (one, predicate)| any.or(Predicate::Type(vec![one]).and(predicate)))
+    })
+}
+
+/// What of it is found where chains lead through nothing that is kept from patients.
+fn found_openly(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    about: Option<&str>,
+    asked: Predicate,
+) -> Result<Predicate, ApiError> {
+    // What is nobody's is kept from nobody.
+    let open = hidden_from_patients().negate().or(Predicate::NoPatientCompartment);
+    let asked = asked.at_chains(&mut |_| Ok::<Predicate, ApiError>(open.clone()))?;
+    session.without_explain(|session| session.unlogged(|session| guarded(session, query, about, asked)))
 }
 
 /// What is asked for, with what may be found at each chain and without what is found by a name that is not told.
@@ -168,15 +214,10 @@ fn guarded(
     query: &Query,
     about: Option<&str>,
     asked: Predicate,
-    through: &Predicate,
 ) -> Result<Predicate, ApiError> {
     if !asked.has_chains() {
         return access::unnamed::guarded(session, asked, query);
     }
-    let asked = match through {
-        Predicate::All => asked,
-        through => asked.at_chains(&mut |_| Ok::<Predicate, ApiError>(through.clone()))?,
-    };
     // What may be found says what is not to be named.
     let permitted = access::guard(session, about, asked.clone())?;
     if !session.cache.leaves_names_out() {
@@ -192,7 +233,7 @@ pub(crate) fn matches(session: &mut Session<'_, '_>, query: &Query, limit: u32) 
     if query.resource_type.is_some_and(is_event) {
         return session.unlogged(|session| events::not_closed(session, query, limit));
     }
-    let (queries, _) = session.unlogged(|session| permitted(session, query, &Predicate::All))?;
+    let queries = session.unlogged(|session| permitted(session, query, Saying::Nothing))?.queries;
     let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit };
     Ok(session.transaction.page(&wanted)?.0)
 }
@@ -204,7 +245,7 @@ pub(crate) fn matches_among(
     ids: Vec<String>,
     limit: u32,
 ) -> Result<Vec<Version>, ApiError> {
-    let (mut queries, _) = session.unlogged(|session| permitted(session, query, &Predicate::All))?;
+    let mut queries = session.unlogged(|session| permitted(session, query, Saying::Nothing))?.queries;
     let among = Predicate::Id(ids);
     for one in &mut queries {
         one.predicate = std::mem::replace(&mut one.predicate, Predicate::None).and(among.clone());
