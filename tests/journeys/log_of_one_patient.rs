@@ -7,7 +7,7 @@ use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told
+    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told, open_data_is_told_however_it_was_found, numbers_are_told_to_those_whom_they_are_about, what_a_reference_by_a_search_finds_is_told, a_condition_does_not_tell_what_it_leads_through
 }
 
 const NOT_SHOWN: &str = "by a rule that is not shown to you";
@@ -194,6 +194,12 @@ async fn rules_that_rest_on_a_team_or_a_suspension(concord: &Concord) {
     assert!(sentences.contains("by being in the care team"), "of her own: {sentences}");
 }
 
+/// What a patient is told of a request, as events.
+async fn events_of(app: &App, request: &str) -> Vec<String> {
+    let events = app.entries("AuditEvent?_count=200").await;
+    events.iter().map(Value::to_string).filter(|event| event.contains(request)).collect()
+}
+
 async fn what_only_hidden_data_answered_is_not_told(concord: &Concord) {
     // By itself, with what comes along, and by what it leads to.
     const QUESTIONS: [&str; 12] = [
@@ -218,7 +224,7 @@ async fn what_only_hidden_data_answered_is_not_told(concord: &Concord) {
     concord.system().store(&with(blood_pressure("amina", 120), "id", json!("reading"))).await;
     let label = json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "NOPAT"}]});
     // How often each is in her log while there is nothing, something hidden, and something open.
-    let mut counted = Vec::new();
+    let mut counted: Vec<Vec<usize>> = Vec::new();
     for stage in 0..3 {
         match stage {
             1 => _ = concord.system().store(&with(note.clone(), "meta", label.clone())).await,
@@ -228,9 +234,20 @@ async fn what_only_hidden_data_answered_is_not_told(concord: &Concord) {
         let mut counts = Vec::new();
         for (place, question) in QUESTIONS.into_iter().enumerate() {
             let request = format!("00000000-0000-4000-8000-0000000{stage}00{place:02}");
-            gp.get(question).header("x-request-id", &request).await.expect(200);
+            let answer = gp.get(question).header("x-request-id", &request).await.expect(200).text();
+            // What is hers to know of and is in the answer is told, and not that it is there by what is not.
+            let shows_more = ["Observation/reading", "Patient/amina"]
+                .iter()
+                .any(|one| answer.contains(&format!(r#"{one}","resource""#)));
+            if stage == 1 && place + 1 < QUESTIONS.len() {
+                let events = events_of(&amina, &request).await;
+                assert_eq!(!events.is_empty(), shows_more, "{question}: {answer}");
+                for event in &events {
+                    assert!(!event.contains("ClinicalImpression") && !event.contains("_has"), "{question}: {event}");
+                }
+            }
             let log = told(&amina).await;
-            counts.push(log.matches(&request).count());
+            counts.push(if stage == 1 && shows_more { counted[0][place] } else { log.matches(&request).count() });
             let by_others = "AuditEvent?agent=Practitioner/gp&_count=200";
             let number = amina.get(&format!("{by_others}&_summary=count")).await.expect(200).json()["total"].as_u64();
             let listed = amina.get(by_others).await.expect(200).matches().len();
@@ -251,4 +268,130 @@ async fn what_only_hidden_data_answered_is_not_told(concord: &Concord) {
     let own = gp.get("AuditEvent?entity=ClinicalImpression/note").header("x-request-id", request).await.expect(200);
     assert!(!own.matches().is_empty());
     assert_eq!(told(&amina).await.matches(request).count(), 0);
+}
+
+fn of_amina(id: &str, code: &str) -> Value {
+    json!({"resourceType": "Condition", "id": id, "subject": {"reference": "Patient/amina"},
+        "code": {"coding": [{"system": "urn:example:codes", "code": code}]}})
+}
+
+/// A hidden plan that names an open diagnosis, so that whoever wrote it finds that by it.
+fn hidden_plan(about: &str) -> Value {
+    let not_for_her = json!({"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "NOPAT"});
+    json!({"resourceType": "CarePlan", "id": "plan", "status": "active", "intent": "plan",
+        "meta": {"security": [not_for_her]}, "subject": {"reference": "Patient/amina"},
+        "addresses": [{"reference": about}]})
+}
+
+async fn open_data_is_told_however_it_was_found(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina, gp) = (concord.system(), concord.patient("amina"), concord.user("Practitioner/gp"));
+    system.store(&of_amina("open", "a")).await;
+    system.store(&hidden_plan("Condition/open")).await;
+    amina.get("CarePlan/plan").await.expect(404);
+    for (place, question) in [
+        "Condition?subject:Patient._has:CarePlan:subject:_id=plan",
+        "Condition?_has:CarePlan:condition:status=active",
+        "CarePlan?_id=plan&_include=CarePlan:condition",
+        "?_type=Condition,Flag&patient._has:CarePlan:subject:_id=plan",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = format!("00000000-0000-4000-8000-0000000000{place:02}");
+        let answer = gp.get(question).header("x-request-id", &request).await.expect(200).text();
+        assert!(answer.contains(r#""id":"open""#), "{question}: {answer}");
+        let events = events_of(&amina, &request).await;
+        assert_eq!(events.len(), 1, "{question}: {events:?}");
+        assert!(events[0].contains("Practitioner/gp") && !events[0].contains("CarePlan"), "{}", events[0]);
+        // As if it had been looked for by itself.
+        let searched = amina.get("AuditEvent?subtype=search-type&agent=Practitioner/gp").await.expect(200).text();
+        assert!(searched.contains(&request), "{searched}");
+    }
+}
+
+async fn numbers_are_told_to_those_whom_they_are_about(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina, gp) = (concord.system(), concord.patient("amina"), concord.user("Practitioner/gp"));
+    system.store(&of_amina("open", "a")).await;
+    system.store(&hidden_plan("Condition/open")).await;
+    for (place, (question, is_told)) in [
+        ("Condition?_id=open&code=a&_summary=count", true),
+        ("Condition?patient=amina,nobody&_count=0", true),
+        ("Condition?subject:Patient.gender:not=unknown&_summary=count", true),
+        ("Patient?_id=amina,nobody&_summary=count", true),
+        ("Condition?_has:CarePlan:condition:status=active&_summary=count", true),
+        ("CarePlan?_id=plan&_summary=count", false),
+        ("Condition?_id=open&code=b&_summary=count", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = format!("00000000-0000-4000-8000-0000000001{place:02}");
+        let total = gp.get(question).header("x-request-id", &request).await.expect(200).json()["total"].clone();
+        assert_eq!(total != json!(0), place != 6, "{question}: {total}");
+        let events = events_of(&amina, &request).await;
+        assert_eq!(!events.is_empty(), is_told, "{question}: {events:?}");
+        assert!(events.iter().all(|event| !event.contains("CarePlan")), "{question}: {events:?}");
+    }
+}
+
+async fn what_a_reference_by_a_search_finds_is_told(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina) = (concord.system(), concord.patient("amina"));
+    system.store(&of_amina("open", "a")).await;
+    system.store(&of_amina("other", "a")).await;
+    let naming = |code: &str, more: &[Value]| {
+        let reading = with(
+            blood_pressure("callum", 120),
+            "extension",
+            json!([{"url": "urn:example:about",
+            "valueReference": {"reference": format!("Condition?patient=amina&code={code}")}}]),
+        );
+        let mut entries = vec![json!({"resource": reading, "request": {"method": "POST", "url": "Observation"}})];
+        entries.extend_from_slice(more);
+        json!({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    };
+    let wrong =
+        json!({"resource": {"resourceType": "Observation"}, "request": {"method": "POST", "url": "Observation"}});
+    system.store(&of_amina("alone", "c")).await;
+    for (place, (bundle, status)) in [
+        (naming("c", &[]), 200),
+        (naming("c", std::slice::from_ref(&wrong)), 422),
+        (naming("a", &[]), 412),
+        (naming("b", &[]), 412),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = format!("00000000-0000-4000-8000-0000000002{place:02}");
+        system.post("", &bundle).header("x-request-id", &request).await.expect(status);
+        let events = events_of(&amina, &request).await;
+        // What is refused before anything is looked for has looked at nobody.
+        let is_looked_for = place != 1;
+        assert_eq!(events.len(), usize::from(is_looked_for), "{place}: {events:?}");
+    }
+    // So is that a resource has no version of that time, which tells that there is one.
+    let request = "00000000-0000-4000-8000-000000000298";
+    let history = "Condition/open/_history?_since=2100-01-01";
+    assert!(system.get(history).header("x-request-id", request).await.expect(200).matches().is_empty());
+    assert_eq!(events_of(&amina, request).await.len(), 1);
+    // So is that several things meet the condition of a create.
+    let request = "00000000-0000-4000-8000-000000000299";
+    let ask = system.post("Condition", &of_amina("x", "a")).header("x-request-id", request);
+    ask.header("if-none-exist", "patient=amina&code=a").await.expect(412);
+    assert_eq!(events_of(&amina, request).await.len(), 1);
+}
+
+async fn a_condition_does_not_tell_what_it_leads_through(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina, gp) = (concord.system(), concord.patient("amina"), concord.user("Practitioner/gp"));
+    system.store(&of_amina("open", "a")).await;
+    system.store(&hidden_plan("Condition/open")).await;
+    let request = "00000000-0000-4000-8000-000000000301";
+    gp.delete("Condition?_has:CarePlan:condition:status=active").header("x-request-id", request).await.expect(403);
+    let events = events_of(&amina, request).await;
+    assert!(events.iter().all(|event| !event.contains("CarePlan")), "{events:?}");
+    let whole = Value::from(system.entries("AuditEvent?patient=amina&_count=200").await).to_string();
+    assert!(whole.contains("_has:CarePlan:condition:status"), "those who may know find it: {whole}");
 }

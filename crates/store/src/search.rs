@@ -10,7 +10,7 @@ use diesel::sql_types::{BigInt, Double, Nullable, Text};
 
 use crate::alike::{Alike, alike};
 use crate::error::StoreError;
-use crate::lower::{Rows, of_parameters, parts_of};
+use crate::lower::{RECORD, Rows, of_parameters, parts_of};
 use crate::rows::Version;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
@@ -170,6 +170,21 @@ impl Transaction<'_> {
     pub fn total(&mut self, wanted: &PageRequest<'_>) -> Result<i64, StoreError> {
         let sql = Sql::new("SELECT count(*) FROM resource r WHERE ").append(self.condition(wanted)?);
         Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0))
+    }
+
+    /// The patients in whose records current versions that match are, at most one more than the limit.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn patients_among(&mut self, wanted: &PageRequest<'_>) -> Result<Vec<i64>, StoreError> {
+        let sql =
+            Sql::new("SELECT DISTINCT p.patient FROM resource r JOIN entry p ON p.resource = r.rid AND p.parameter = ")
+                .bind(RECORD.0)
+                .sql(" WHERE p.patient <> 0 AND ")
+                .append(self.condition(wanted)?)
+                .sql(" LIMIT +")
+                .bind(i64::from(wanted.limit) + 1);
+        Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.into_iter().map(|row| row.0).collect())
     }
 
     /// The keys, each once, that the resources which are searched for have for a parameter; at most `limit`.

@@ -178,14 +178,13 @@ impl<'s, 't> Session<'s, 't> {
     /// Does what the log tells of otherwise, or not at all: what is looked at on the way to something else.
     pub(crate) fn unlogged<T>(&mut self, part: impl FnOnce(&mut Session<'_, 't>) -> T) -> T {
         let mut unlogged = AuditEntry::begin(self.call, Interaction::Read, None);
-        part(&mut Session {
-            service: self.service,
-            call: self.call,
-            transaction: self.transaction,
-            audit: &mut unlogged,
-            foreseen: self.foreseen,
-            cache: self.cache,
-        })
+        self.telling(&mut unlogged, part)
+    }
+
+    /// Does what has an event of its own.
+    pub(crate) fn telling<T>(&mut self, audit: &mut AuditEntry, part: impl FnOnce(&mut Session<'_, 't>) -> T) -> T {
+        let Session { service, call, foreseen, cache, .. } = *self;
+        part(&mut Session { service, call, transaction: self.transaction, audit, foreseen, cache })
     }
 
     /// The same of a part that is undone alone if it fails.

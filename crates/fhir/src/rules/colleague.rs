@@ -2,7 +2,7 @@
 //! leads to and never by what it says of itself (`Reference.type`): under a false type a patient would have said what somebody else wrote.
 //! A type that it says may only speak against it.
 
-use super::writer::Settings;
+use super::writer::{Settings, Writer, WriterKind};
 use crate::json::Value;
 use crate::literal::Literal;
 use crate::nhs_number;
@@ -52,6 +52,19 @@ pub(super) fn is_colleague(reference: &Value<'_>, within: &Value<'_>, settings: 
         Some(text) => named(text, within, settings).is_some_and(is_colleague_type),
         None => part("value").is_some() && system.is_some_and(|system| SYSTEMS.contains(&system)),
     }
+}
+
+/// Whether a Reference means the writer: it leads there, and bears no number that can be only another's. Whoever searches by numbers
+/// would find it as that one's.
+pub(super) fn is_writer(reference: &Value<'_>, writer: &Writer, settings: &Settings<'_>) -> bool {
+    let named = reference.text("reference").and_then(|reference| settings.local(reference));
+    let system = reference.get("identifier").and_then(|identifier| identifier.text("system"));
+    let may_be_own = system.is_none_or(|system| match writer.kind {
+        WriterKind::Patient | WriterKind::RelatedPerson { .. } => !SYSTEMS.contains(&system),
+        WriterKind::Professional => system != nhs_number::SYSTEM,
+        WriterKind::System | WriterKind::Unregistered => true,
+    });
+    may_be_own && named.is_some_and(|named| writer.is(&named))
 }
 
 /// Whether a resource of the type is no patient and no relation, nor about one of them as a person.
@@ -111,6 +124,25 @@ pub(super) mod tests {
         r#"{"identifier":{"system":"https://fhir.hl7.org.uk/Id/gmc-number","value":"1"},"display":"Dr Okafor"}"#,
         r#"{"type":"Organization","identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"A1"}}"#,
     ];
+
+    #[test]
+    fn who_writes_is_meant_by_no_number_of_another() {
+        let writer =
+            |kind, own: &str| Writer { kind, reference: Some(own.to_owned()), also: Vec::new(), patient: None };
+        let patient = writer(WriterKind::Patient, "Patient/p1");
+        let doctor = writer(WriterKind::Professional, "Practitioner/d1");
+        let (nhs, gmc) = ("https://fhir.nhs.uk/Id/nhs-number", "https://fhir.hl7.org.uk/Id/gmc-number");
+        for (writer, own, may, may_not) in [(patient, "Patient/p1", nhs, gmc), (doctor, "Practitioner/d1", gmc, nhs)] {
+            let reference = |named: &str, system: &str| {
+                json(&format!(r#"{{"reference":"{named}","identifier":{{"system":"{system}","value":"1"}}}}"#))
+            };
+            assert!(is_writer(&json(&format!(r#"{{"reference":"{own}"}}"#)), &writer, &SETTINGS));
+            assert!(is_writer(&reference(own, may), &writer, &SETTINGS));
+            assert!(is_writer(&reference(own, "https://hospital.example/number"), &writer, &SETTINGS));
+            assert!(!is_writer(&reference(own, may_not), &writer, &SETTINGS), "{own}");
+            assert!(!is_writer(&reference("Practitioner/other", may), &writer, &SETTINGS));
+        }
+    }
 
     #[test]
     fn it_goes_by_what_a_reference_leads_to() {

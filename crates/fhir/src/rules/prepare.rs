@@ -1,7 +1,7 @@
 //! What becomes of a resource before it is stored: its author is filled in, and the rules of its type are asked.
 
 use super::authorship::{self, AuthorElement, Fill, Others};
-use super::colleague::is_colleague;
+use super::colleague::{is_colleague, is_writer};
 use super::writer::{Settings, WriteContext, Writer, WriterKind, reference_value};
 use super::{parties, table, vouching};
 use crate::issue::{Issue, IssueCode, Severity};
@@ -159,7 +159,7 @@ pub(super) fn foreign_authors(
     let may_stand = |item: &Value<'_>| {
         let reference = item.text("reference").and_then(|reference| settings.local(reference));
         let reference = reference.as_deref();
-        if reference.is_some_and(|reference| writer.is(reference)) {
+        if is_writer(item, writer, settings) {
             return true;
         }
         match element.others {

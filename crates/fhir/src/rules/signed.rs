@@ -3,7 +3,7 @@
 //! nobody anything. In what a resource contains the author elements are asked too, and the rules of whose word something is, as where it stands
 //! by itself: whoever reads it there reads the same.
 
-use super::colleague::is_colleague;
+use super::colleague::{is_colleague, is_writer};
 use super::parties::ACCEPTANCE;
 use super::prepare::{Step, foreign_authors, written};
 use super::speakers::{self, Speaker};
@@ -131,9 +131,8 @@ fn find_speakers<'v>(
 ) {
     let is_itself = place.len() == 1;
     for one in speakers::named(resource) {
-        let reference = one.reference.text("reference").and_then(|reference| settings.local(reference));
         let may_be_another = !writer.is_person() && one.speaker == Speaker::Colleague;
-        if reference.is_some_and(|reference| writer.is(&reference))
+        if is_writer(one.reference, writer, settings)
             || (may_be_another && is_colleague(one.reference, within, settings))
         {
             continue;
@@ -217,7 +216,7 @@ fn find_signed<'v>(
 fn may_stand(part: &str, who: &Value<'_>, Context { write, .. }: Context<'_, '_>) -> bool {
     let WriteContext { writer, settings, .. } = write;
     let named = who.text("reference").and_then(|reference| settings.local(reference));
-    named.is_some_and(|named| writer.is(&named) || (part == "onBehalfOf" && writer.is_patient(&named)))
+    is_writer(who, writer, settings) || (part == "onBehalfOf" && named.is_some_and(|named| writer.is_patient(&named)))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::access::{evaluation, facts};
 use crate::interact::audit::grounds::Told;
+use crate::interact::is_event;
 use crate::interact::labels::review;
 use crate::interact::session::Session;
 
@@ -165,29 +166,67 @@ pub(crate) fn disclose(
     versions: &[(Rows, &Version)],
     asked: &[String],
 ) -> Result<(), ApiError> {
-    disclose_found(session, versions, asked, &HashSet::new())
+    disclose_found(session, &Answer { versions, ..Answer::default() }, asked)
 }
 
-/// The same where some of it, by these keys, was found only by what is kept from the patients whom that is about.
+/// What an answer holds.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Answer<'a> {
+    /// These versions.
+    pub(crate) versions: &'a [(Rows, &'a Version)],
+    /// Which of them, by these keys, were found only by what is kept from the patients whom they are about, or may have been.
+    pub(crate) by_kept: Option<&'a HashSet<i64>>,
+    /// The patients of whose data it says the number.
+    pub(crate) counted: &'a [i64],
+    /// Of which types that is, where it may have been found by what is kept from them.
+    pub(crate) counted_by_kept: &'a [ResourceType],
+}
+
+/// What an answer has of one patient.
+#[derive(Default)]
+struct Found {
+    /// Whether some of it is hers to know of, and there by nothing that is not.
+    is_told: bool,
+    /// The types of what is hers to know of.
+    open: Vec<ResourceType>,
+    /// The types of all.
+    types: Vec<ResourceType>,
+}
+
+/// The same of all that an answer may hold.
 ///
 /// # Errors
 /// When the store fails.
 pub(crate) fn disclose_found(
     session: &mut Session<'_, '_>,
-    versions: &[(Rows, &Version)],
+    answer: &Answer<'_>,
     asked: &[String],
-    by_kept: &HashSet<i64>,
 ) -> Result<(), ApiError> {
-    let mut patients: BTreeMap<i64, (bool, Vec<ResourceType>)> = BTreeMap::new();
+    let Answer { versions, by_kept, counted, counted_by_kept } = *answer;
+    let is_by_kept = |version: &Version| by_kept.is_some_and(|keys| keys.contains(&version.key));
+    let mut patients: BTreeMap<i64, Found> = BTreeMap::new();
     let by_type = session.audit.is_permitted_by_type();
+    // What is about something that is kept from the patient is not told her, whatever comes with it.
+    let is_about_kept = versions.iter().any(|(_, version)| session.audit.is_about(version) && review::is_kept(version));
     for (rows, version) in versions {
         for key in session.transaction.patients_of(*rows, version)? {
-            let (kept, types) = patients.entry(key).or_insert((true, Vec::new()));
-            *kept &= by_kept.contains(&version.key) || review::is_kept(version);
-            if by_type && !types.contains(&version.resource_type) {
-                types.push(version.resource_type);
+            let found = patients.entry(key).or_default();
+            // An event was told when it happened.
+            let is_open = !review::is_kept(version) && !is_event(version.resource_type);
+            found.is_told |= is_open && !is_by_kept(version) && !is_about_kept;
+            for (types, is_one) in [(&mut found.types, by_type), (&mut found.open, is_open)] {
+                if is_one && !types.contains(&version.resource_type) {
+                    types.push(version.resource_type);
+                }
             }
         }
+    }
+    for key in counted {
+        let found = patients.entry(*key).or_default();
+        found.is_told |= counted_by_kept.is_empty();
+        found.open.extend(counted_by_kept);
+        found.open.sort_unstable();
+        found.open.dedup();
     }
     let (own, known) = match asked {
         [single] => {
@@ -201,6 +240,7 @@ pub(crate) fn disclose_found(
                 key,
                 id: single.clone(),
                 kept: false,
+                open: Vec::new(),
                 types: Vec::new(),
             });
             (told, known)
@@ -208,8 +248,9 @@ pub(crate) fn disclose_found(
         _ => (None, true),
     };
     let mut told = Vec::with_capacity(patients.len());
-    for (key, (kept, types)) in patients {
-        told.push(Told { key, id: session.transaction.patient_id(key)?, kept, types });
+    for (key, Found { is_told, open, types }) in patients {
+        let open = if is_told { Vec::new() } else { open };
+        told.push(Told { key, id: session.transaction.patient_id(key)?, kept: !is_told, open, types });
     }
     session.audit.disclosed(told, own, known);
     Ok(())

@@ -37,6 +37,8 @@ pub(crate) struct AuditEntry {
     /// Why it was done, where it is an act that needs a reason.
     done: String,
     disclosed: Option<Disclosed>,
+    /// What was looked at on the way.
+    besides: Vec<Record>,
     /// Nothing is to be said of what is done.
     silent: bool,
 }
@@ -72,6 +74,7 @@ impl AuditEntry {
             hidden: String::new(),
             done: String::new(),
             disclosed: None,
+            besides: Vec::new(),
             silent: false,
         }
     }
@@ -91,6 +94,17 @@ impl AuditEntry {
     /// It is about the resource of this id, whether there is one or not.
     pub(crate) fn about(&mut self, id: &str) {
         id.clone_into(&mut self.record.entity);
+    }
+
+    /// Whether it is about that version's resource.
+    pub(crate) fn is_about(&self, version: &Version) -> bool {
+        let is_named = !self.record.entity.is_empty() && self.record.entity == version.id;
+        is_named && self.record.resource_type == version.resource_type.number()
+    }
+
+    /// Something else was looked at on the way, whatever becomes of this: it is an event of its own.
+    pub(crate) fn besides(&mut self, events: Vec<Record>) {
+        self.besides.extend(events);
     }
 
     /// It is about more than one version of it.
@@ -157,7 +171,13 @@ impl AuditEntry {
     }
 
     /// The records to store: with `error`, the refusal.
-    pub(crate) fn ended(self, error: Option<&ApiError>) -> Vec<Record> {
+    pub(crate) fn ended(mut self, error: Option<&ApiError>) -> Vec<Record> {
+        let mut events = std::mem::take(&mut self.besides);
+        events.extend(self.own(error));
+        events
+    }
+
+    fn own(self, error: Option<&ApiError>) -> Vec<Record> {
         let mut record = self.record;
         record.patient = self.patient;
         match &self.found {
@@ -185,16 +205,35 @@ impl AuditEntry {
 
 impl Disclosed {
     /// One record for each patient whose data is in the answer, so that each can see it, with what lets the caller see that;
-    /// one for an answer about nobody. A query that names others than that patient is told by the names of its parameters only.
+    /// one for an answer about nobody. A query that names others than that patient is told by the names of its parameters only. What
+    /// is hers to know of and is in the answer by what is not is told her as if each type of it had been looked for by itself: that it was
+    /// seen, and not how it was found.
     fn records(mut self, record: &Record, grounds: &Grounds) -> Vec<Record> {
         let asked = self.asked.as_ref().map(|asked| asked.key);
         let refused = self.patients.is_empty() && !self.known;
         if self.patients.is_empty() {
-            // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
-            self.patients.push(self.asked.unwrap_or(Told::nobody()));
+            // Nothing was disclosed but that there is nothing: told to the patient who was asked about, or in whose record it is what
+            // was asked about.
+            let whose = || Told { key: record.patient, ..Told::nobody() };
+            self.patients.push(self.asked.unwrap_or_else(whose));
         }
         let reasons = grounds.of_records(&self.patients);
         let names = without_values(&record.query);
+        let by_types = |one: &Told| match one.key == 0 || asked == Some(one.key) {
+            true => Vec::new(),
+            false => one.open.iter().map(|of| Told { types: vec![*of], ..one.clone() }).collect::<Vec<Told>>(),
+        };
+        let openly: Vec<Told> = self.patients.iter().flat_map(by_types).collect();
+        let seen = openly.iter().zip(grounds.of_records(&openly)).map(|(one, reason)| Record {
+            interaction: Interaction::Search as i16,
+            resource_type: one.types.first().map_or(-1, |of| of.number()),
+            patient: one.key,
+            entity: String::new(),
+            version: 0,
+            query: String::new(),
+            reason,
+            ..record.clone()
+        });
         let about = |(one, reason): (&Told, String)| {
             let query = if one.key == 0 || asked == Some(one.key) { &record.query } else { &names };
             let (outcome, reason) = match (refused, one.kept && asked != Some(one.key)) {
@@ -204,7 +243,7 @@ impl Disclosed {
             };
             Record { patient: one.key, query: query.clone(), outcome, reason, ..record.clone() }
         };
-        self.patients.iter().zip(reasons).map(about).collect()
+        self.patients.iter().zip(reasons).map(about).chain(seen).collect()
     }
 }
 
@@ -234,4 +273,10 @@ fn reason(error: &ApiError) -> String {
 /// The names of a query's parameters.
 pub(crate) fn without_values(query: &str) -> String {
     query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).collect::<Vec<_>>().join("&")
+}
+
+/// Those of them by which nothing else is looked at.
+pub(crate) fn without_chains(names: &str) -> String {
+    let is_chain = |name: &str| name.contains('.') || name.starts_with("_has:") || name == "_list";
+    names.split('&').filter(|name| !is_chain(name)).collect::<Vec<_>>().join("&")
 }

@@ -29,15 +29,18 @@ pub(crate) struct Told {
     pub(crate) key: i64,
     /// The logical id.
     pub(crate) id: String,
-    /// Nothing is in the answer but what is kept from the patient.
+    /// Nothing is in the answer but what is kept from the patient, or is there only by that.
     pub(crate) kept: bool,
+    /// Of which types that in the answer is hers to know of, where it is there only by what is kept from her: she is told of it as if it
+    /// had been looked for by itself.
+    pub(crate) open: Vec<ResourceType>,
     /// Of which types what is hers in the answer is, where that tells by what it was found.
     pub(crate) types: Vec<ResourceType>,
 }
 
 impl Told {
     pub(crate) fn nobody() -> Told {
-        Told { key: 0, id: String::new(), kept: false, types: Vec::new() }
+        Told { key: 0, id: String::new(), kept: false, open: Vec::new(), types: Vec::new() }
     }
 }
 

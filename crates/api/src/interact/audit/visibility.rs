@@ -13,6 +13,7 @@ use concord_store::audit::{AuditQuery, Stored};
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
 use crate::interact::audit::grounds::{AND, LISTED, RESTS_ON};
+use crate::interact::audit::interaction::Interaction;
 use crate::interact::audit::said::Said;
 use crate::interact::audit::{closed, entry, said};
 use crate::interact::session::Session;
@@ -143,6 +144,10 @@ pub(crate) fn shown(session: &mut Session<'_, '_>, events: &[Stored]) -> Result<
         let mut told = stored.clone();
         if is_patient && own.as_deref() != Some(told.record.agent.as_str()) {
             told.record.query = entry::without_values(&told.record.query);
+            // A condition leads to what is written, perhaps by what is kept from her.
+            if is_write(told.record.interaction) {
+                told.record.query = entry::without_chains(&told.record.query);
+            }
         }
         if let Some(hidden) = &hidden
             && told.record.body.is_empty()
@@ -152,6 +157,12 @@ pub(crate) fn shown(session: &mut Session<'_, '_>, events: &[Stored]) -> Result<
         Shown(told)
     };
     Ok(events.iter().map(shown).collect())
+}
+
+fn is_write(interaction: i16) -> bool {
+    [Interaction::Create, Interaction::Update, Interaction::Patch, Interaction::Delete]
+        .into_iter()
+        .any(|one| one as i16 == interaction)
 }
 
 /// By what of the record the events say that something was decided, as far as the caller may not know of it; none for whoever may

@@ -96,8 +96,16 @@ fn ready(
     foreseen.begin(service);
     let (call, records) = (call.clone(), Vec::new());
     let (answer, none) = (service.settings.answer, HashMap::new());
-    let mut whole =
-        TransactionBundle { service, call, transaction, records, answer, foreseen: &none, ahead: &foreseen };
+    let mut whole = TransactionBundle {
+        service,
+        call,
+        transaction,
+        records,
+        looked_up: Vec::new(),
+        answer,
+        foreseen: &none,
+        ahead: &foreseen,
+    };
     let named = match whole.make_ready(all) {
         Ok(named) => named,
         Err((fault, _)) if fault.questions().is_some() => return Err(fault),

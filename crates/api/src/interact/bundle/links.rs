@@ -11,6 +11,7 @@ use concord_fhir::literal::by_search;
 use concord_fhir::registry::{Registry, ResourceType};
 use concord_fhir::schema::{LinkKind, mistaken_types, relink};
 use concord_fhir::search::{self, Handling, Query};
+use concord_store::audit::Record;
 
 use crate::error::ApiError;
 use crate::interact::bundle::entry::Entry;
@@ -122,9 +123,14 @@ pub(super) fn refuse_between(entries: &mut [Result<Entry, ApiError>]) {
 }
 
 /// Puts `Type/id` in place of conditional references, `Type?search` by itself or below this server's address, which must match one visible resource.
-pub(super) fn resolve(session: &mut Session<'_, '_>, value: &mut Value<'static>) -> Result<(), ApiError> {
+/// What each has found is an event.
+pub(super) fn resolve(
+    session: &mut Session<'_, '_>,
+    value: &mut Value<'static>,
+    events: &mut Vec<Record>,
+) -> Result<(), ApiError> {
     relink(value, &mut |kind, text| match kind {
-        LinkKind::Reference => matched(session, text),
+        LinkKind::Reference => matched(session, text, events),
         LinkKind::Address => Ok(None),
     })
 }
@@ -158,9 +164,13 @@ fn query(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<(Resou
     Ok(Some((resource_type, query)))
 }
 
-fn matched(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<String>, ApiError> {
+fn matched(
+    session: &mut Session<'_, '_>,
+    reference: &str,
+    events: &mut Vec<Record>,
+) -> Result<Option<String>, ApiError> {
     let Some((resource_type, query)) = query(session, reference)? else { return Ok(None) };
-    match conditional::one(session, &query)? {
+    match conditional::referred_to(session, &query, events)? {
         Some(found) => Ok(Some(format!("{resource_type}/{}", found.id))),
         None => Err(ApiError::PreconditionFailed(Issue::plain(
             IssueCode::NotFound,

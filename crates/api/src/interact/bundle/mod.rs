@@ -275,13 +275,16 @@ fn together(
     transaction.bound_copies(write::MOST_COPIES);
     ahead.begin(service);
     let answer = service.settings.answer;
-    let (call, records) = (call.clone(), Vec::new());
-    let mut whole = TransactionBundle { service, call, transaction, records, answer, foreseen, ahead };
-    match whole.carry_out(entries) {
-        Ok(done) => (Ok(done), whole.records),
+    let (call, records, looked_up) = (call.clone(), Vec::new(), Vec::new());
+    let mut whole = TransactionBundle { service, call, transaction, records, looked_up, answer, foreseen, ahead };
+    let done = whole.carry_out(entries);
+    let (records, looked_up) = (whole.records, whole.looked_up);
+    let besides = |records: Vec<Record>| records.into_iter().chain(looked_up).collect();
+    match done {
+        Ok(done) => (Ok(done), besides(records)),
         // It has not been decided yet.
         Err((fault, _)) if is_tried_again(&fault, entries) => (Err(fault), Vec::new()),
-        Err((fault, refused)) => (Err(fault), refused),
+        Err((fault, refused)) => (Err(fault), besides(refused)),
     }
 }
 
@@ -299,6 +302,8 @@ struct TransactionBundle<'s, 't> {
     transaction: &'s mut Transaction<'t>,
     /// What the log has to say of the entries that have been carried out.
     records: Vec<Record>,
+    /// What it has to say of what references by a search have found, whatever becomes of the rest.
+    looked_up: Vec<Record>,
     /// What the answer has room for.
     answer: Budget,
     /// Which version entries lead to, by their places, as far as that has been found before.
@@ -410,12 +415,15 @@ impl<'t> TransactionBundle<'_, 't> {
         if let Some(resource) = command.resource_mut() {
             let renaming = Renaming { names, root: entry.root() };
             renaming.apply(resource, used);
-            self.within(entry, |session| {
+            let mut looked_up = Vec::new();
+            let resolved = self.within(entry, |session| {
                 if !is_as_sent {
                     renaming.refuse_mistaken(resource)?;
                 }
-                resolve(session, resource)
-            })?;
+                resolve(session, resource, &mut looked_up)
+            });
+            self.looked_up.extend(looked_up);
+            resolved?;
         }
         Ok(command)
     }

@@ -3,17 +3,23 @@
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
+use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Query;
+use concord_store::audit::Record;
+use concord_store::lower::Rows;
 use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
+use crate::interact::access::Answer;
+use crate::interact::audit::Interaction;
+use crate::interact::audit::entry::AuditEntry;
 use crate::interact::foreseen::{ConditionKey, ConditionMatch, Conditions, Matched};
-use crate::interact::is_event;
 use crate::interact::search;
 use crate::interact::session::Session;
+use crate::interact::{access, is_event};
 
 /// So many matches tell whether there is one.
 const MOST: u32 = 2;
@@ -130,9 +136,45 @@ fn within_budget<'t, T>(
     }
 }
 
-/// The only visible resource that matches, if one does.
+/// The only visible resource that matches, if one does. That several do is told to those whom they are about.
 pub(crate) fn one(session: &mut Session<'_, '_>, query: &Query) -> Result<Option<Version>, ApiError> {
-    only(&matches(session, query)?)
+    let found = matches(session, query)?;
+    if found.len() > 1 {
+        let events = told(session, query, &found)?;
+        session.audit.besides(events);
+    }
+    only(&found)
+}
+
+/// The same for a reference by a search, which has events of its own: whosever data it finds is told, whatever comes of the write.
+pub(crate) fn referred_to(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    events: &mut Vec<Record>,
+) -> Result<Option<Version>, ApiError> {
+    let found = matches(session, query)?;
+    events.extend(told(session, query, &found)?);
+    only(&found)
+}
+
+/// What the log says of what a condition matches: it is a search.
+fn told(session: &mut Session<'_, '_>, query: &Query, found: &[Version]) -> Result<Vec<Record>, ApiError> {
+    let mut event =
+        AuditEntry::begin(session.call, Interaction::Search, query.resource_type).asking(criteria_text(query));
+    let records = query.records();
+    session.telling(&mut event, |session| {
+        if let Some(one) = query.resource_type.filter(|one| !is_event(*one)) {
+            let decision = access::decide_search(session, Action::Search, one, query.only_record().as_deref())?;
+            session.audit.finds(Some(one), decision);
+        }
+        let has_chains = query.resource_type.is_some_and(|one| query.of_type(one).has_chains());
+        let versions: Vec<(Rows, &Version)> = found.iter().map(|version| (Rows::Current, version)).collect();
+        // How it was found is not told then: it may be by what is kept from whom it is about.
+        let by_kept = found.iter().map(|version| version.key).filter(|_| has_chains).collect();
+        let answer = Answer { versions: &versions, by_kept: Some(&by_kept), ..Answer::default() };
+        access::disclose_found(session, &answer, &records)
+    })?;
+    Ok(event.ended(None))
 }
 
 /// The only one of what has been found to match.

@@ -1,11 +1,10 @@
 //! The interaction: a page is found, and told in the log of everybody whose data is on it.
 
-use std::collections::HashSet;
-
 use concord_consent::caller::Actor;
 use concord_fhir::search::Query;
 
 use crate::error::ApiError;
+use crate::interact::access::Answer;
 use crate::interact::search::by_kept::only_by_kept;
 use crate::interact::search::page::Page;
 use crate::interact::search::query::{Saying, run};
@@ -25,15 +24,25 @@ fn asked_about(call: &Call, query: &Query) -> Vec<String> {
 /// A page of the resources that match and that the caller may see. Every patient whose data is on it is told in the log.
 pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
     let asked = asked_about(session.call, query);
-    // Who alone was asked about is told of all.
+    // Who alone was asked about is told of all; others whom some of that is about as well are not told how it was found.
     let is_about_one = asked.len() == 1;
     let page = run(session, query, if is_about_one { Saying::Nothing } else { Saying::WhatIsByKept })?;
     let by_kept = match query.resource_type {
-        _ if is_about_one => HashSet::new(),
+        _ if is_about_one => {
+            page.versions.iter().filter(|version| version.patients > 1).map(|version| version.key).collect()
+        }
         // Of the log somebody finds so what they did themselves, and that is told already.
         Some(of) if is_event(of) => page.versions.iter().map(|event| event.key).collect(),
         _ => only_by_kept(session, query, &page)?,
     };
-    access::disclose_found(session, &page.disclosed(), &asked, &by_kept)?;
+    let has_chains = || query.searched_types().iter().any(|one| query.of_type(*one).has_chains());
+    let counted_by_kept = if page.counted.is_empty() || !has_chains() { Vec::new() } else { query.searched_types() };
+    let answer = Answer {
+        versions: &page.disclosed(),
+        by_kept: Some(&by_kept),
+        counted: &page.counted,
+        counted_by_kept: &counted_by_kept,
+    };
+    access::disclose_found(session, &answer, &asked)?;
     Ok(page)
 }

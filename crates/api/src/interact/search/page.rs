@@ -15,6 +15,8 @@ pub(crate) struct Page {
     pub(crate) included: Vec<Version>,
     /// The keys of the matches that are found by what is kept from patients alone, where that was asked for.
     pub(crate) by_kept: HashSet<i64>,
+    /// The patients some of whose data its number counts, where that is to be said.
+    pub(crate) counted: Vec<i64>,
     /// What the client should know of the page.
     pub(crate) remarks: Vec<Issue>,
     /// How many there are on all pages, if that was asked.

@@ -24,7 +24,7 @@ use crate::interact::{Call, Service, access, is_event};
 /// Whether a page says which of its matches are found by what is kept from patients alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Saying {
-    /// It does.
+    /// It does, and of whose data its number is.
     WhatIsByKept,
     /// Nobody asks.
     Nothing,
@@ -94,13 +94,17 @@ fn found(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Result
         Total::None => None,
         Total::Estimate | Total::Accurate => Some(session.transaction.total(&wanted)?),
     };
+    let counted = match (saying, limit == 0 || total.is_some()) {
+        (Saying::WhatIsByKept, true) => counted(session, &queries)?,
+        _ => Vec::new(),
+    };
     if limit == 0 {
         let total = match total {
             Some(total) => total,
             None => session.transaction.total(&wanted)?,
         };
         // Only the number was asked for: R4 wants no entries then.
-        return Ok(Page::of(Vec::new(), Some(total), None));
+        return Ok(Page { counted, ..Page::of(Vec::new(), Some(total), None) });
     }
     let FoundPage { versions, next, others: by_kept } = match &open {
         Some(open) => session.transaction.page_and(&wanted, open)?,
@@ -117,7 +121,22 @@ fn found(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Result
     let next = next.map(|position| session.service.cursors.seal(session.call, &context, &position));
     let (included, mut remarks) = include::included(session, query, &versions)?;
     remarks.extend(notice);
-    Ok(Page { versions, included, by_kept, remarks, total, next })
+    Ok(Page { versions, included, by_kept, counted, remarks, total, next })
+}
+
+/// The patients of whom a number of matches counts something that is not kept from them, if it is about so few that it says something of
+/// each: a page has no more.
+fn counted(session: &mut Session<'_, '_>, queries: &[TypeQuery]) -> Result<Vec<i64>, ApiError> {
+    let open = |TypeQuery { resource_type, record, predicate }: &TypeQuery| TypeQuery {
+        resource_type: *resource_type,
+        record: record.clone(),
+        predicate: predicate.clone().and(hidden_from_patients().negate()),
+    };
+    let open: Vec<TypeQuery> = queries.iter().map(open).collect();
+    let most = session.service.settings.page.1;
+    let wanted = PageRequest { queries: &open, sort: &[], after: None, limit: most };
+    let found = session.without_explain(|session| session.transaction.patients_among(&wanted))?;
+    Ok(if found.len() > usize::try_from(most).unwrap_or(usize::MAX) { Vec::new() } else { found })
 }
 
 /// The search as a cursor is bound to it: everything but the page.
