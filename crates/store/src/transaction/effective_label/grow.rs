@@ -70,7 +70,11 @@ impl Transaction<'_> {
     }
 
     /// How many of these steps are of what is not seen.
-    fn steps_unseen(&mut self, of: &[(i64, usize)], unseen: fn(&Version) -> bool) -> Result<usize, StoreError> {
+    pub(super) fn steps_unseen(
+        &mut self,
+        of: &[(i64, usize)],
+        unseen: fn(&Version) -> bool,
+    ) -> Result<usize, StoreError> {
         let mut steps = 0_usize;
         for chunk in of.chunks(CHUNK) {
             let keys: Vec<i64> = chunk.iter().map(|(key, _)| *key).collect();

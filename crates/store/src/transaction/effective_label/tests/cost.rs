@@ -108,6 +108,31 @@ async fn what_is_not_seen_is_counted_by_itself() {
     }
 }
 
+/// The same where labels go, and where some have gone and some come in one transaction.
+#[tokio::test]
+async fn what_is_not_seen_is_counted_by_itself_where_labels_go() {
+    // How many of three readings are hidden, how many steps there are, and whether that is enough.
+    for (count, steps, is_enough) in
+        [(0, 3, false), (0, 4, true), (1, 2, false), (1, 3, true), (2, 1, false), (2, 2, true), (3, 1, true)]
+    {
+        on_both(move |transaction| {
+            put(transaction, &of(VISIT).labelled(&["SEX"]));
+            for (number, reading) in ["r1", "r2", "r3"].into_iter().enumerate() {
+                let labels: &[&str] = if number < count { &["NOT-SHOWN"] } else { &[] };
+                put(transaction, &of((OBSERVATION, reading)).naming(&[VISIT]).labelled(labels));
+            }
+            (transaction.label_steps, transaction.unseen_steps) = (steps, 3);
+            transaction.does_not_see(Some(|version| version.labels.contains("NOT-SHOWN")));
+            put(transaction, &of(VISIT));
+            put(transaction, &of((OBSERVATION, "seen")).labelled(&["SEX"]));
+            put(transaction, &of((OBSERVATION, "of-it")).naming(&[(OBSERVATION, "seen")]));
+            put(transaction, &of((OBSERVATION, "seen")).labelled(&["SEX", "PSY"]));
+            assert_eq!(transaction.has_label_backlog().unwrap(), !is_enough, "{count} of three, {steps} steps");
+        })
+        .await;
+    }
+}
+
 #[tokio::test]
 async fn what_has_been_used_is_gone() {
     on_both(|transaction| {
