@@ -155,7 +155,7 @@ mod tests {
             let (worker, done) = (line.worker(), done.clone());
             std::thread::spawn(move || while worker.next(1).is_some_and(|_| done.send(thread).is_ok()) {});
         }
-        let mut one_after_the_other = |number: u64| {
+        let one_after_the_other = |number: u64| {
             // All of them have nothing to do.
             while line.state().idle.len() < 3 {
                 std::thread::yield_now();
