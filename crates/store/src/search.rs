@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use concord_fhir::index::ParameterId;
 use concord_fhir::predicate::{Predicate, Test};
-use concord_fhir::registry::{clinical_dates, parameter_by_id};
+use concord_fhir::registry::{ResourceType, clinical_dates, parameter_by_id};
 use concord_fhir::search::{Sort, SortBy};
-use diesel::sql_types::{BigInt, Double, Nullable, Text};
+use diesel::sql_types::{BigInt, Double, Nullable, SmallInt, Text};
 
 use crate::alike::{Alike, alike};
 use crate::error::StoreError;
@@ -172,19 +172,21 @@ impl Transaction<'_> {
         Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0))
     }
 
-    /// The patients in whose records current versions that match are, at most one more than the limit.
+    /// The patients in whose records current versions that match are, each with the types of those, at most one more than the limit.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn patients_among(&mut self, wanted: &PageRequest<'_>) -> Result<Vec<i64>, StoreError> {
-        let sql =
-            Sql::new("SELECT DISTINCT p.patient FROM resource r JOIN entry p ON p.resource = r.rid AND p.parameter = ")
-                .bind(RECORD.0)
-                .sql(" WHERE p.patient <> 0 AND ")
-                .append(self.condition(wanted)?)
-                .sql(" LIMIT +")
-                .bind(i64::from(wanted.limit) + 1);
-        Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.into_iter().map(|row| row.0).collect())
+    pub fn patients_among(&mut self, wanted: &PageRequest<'_>) -> Result<Vec<(i64, ResourceType)>, StoreError> {
+        let sql = Sql::new(
+            "SELECT DISTINCT p.patient, r.type FROM resource r JOIN entry p ON p.resource = r.rid AND p.parameter = ",
+        )
+        .bind(RECORD.0)
+        .sql(" WHERE p.patient <> 0 AND ")
+        .append(self.condition(wanted)?)
+        .sql(" LIMIT +")
+        .bind(i64::from(wanted.limit) + 1);
+        let found = self.rows_of_any_shape::<(BigInt, SmallInt), (i64, i16)>(sql)?;
+        Ok(found.into_iter().filter_map(|(key, of)| Some((key, ResourceType::from_number(of)?))).collect())
     }
 
     /// The keys, each once, that the resources which are searched for have for a parameter; at most `limit`.

@@ -176,10 +176,10 @@ pub(crate) struct Answer<'a> {
     pub(crate) versions: &'a [(Rows, &'a Version)],
     /// Which of them, by these keys, were found only by what is kept from the patients whom they are about, or may have been.
     pub(crate) by_kept: Option<&'a HashSet<i64>>,
-    /// The patients of whose data it says the number.
-    pub(crate) counted: &'a [i64],
-    /// Of which types that is, where it may have been found by what is kept from them.
-    pub(crate) counted_by_kept: &'a [ResourceType],
+    /// The patients of whose data it says the number, with the types of that.
+    pub(crate) counted: &'a [(i64, ResourceType)],
+    /// Whether that may have been found by what is kept from them.
+    pub(crate) is_counted_by_kept: bool,
 }
 
 /// What an answer has of one patient.
@@ -193,6 +193,17 @@ struct Found {
     types: Vec<ResourceType>,
 }
 
+impl Found {
+    /// Some of it is of this type.
+    fn has(&mut self, of: ResourceType, by_type: bool, is_open: bool) {
+        for (types, is_one) in [(&mut self.types, by_type), (&mut self.open, is_open)] {
+            if is_one && !types.contains(&of) {
+                types.push(of);
+            }
+        }
+    }
+}
+
 /// The same of all that an answer may hold.
 ///
 /// # Errors
@@ -202,7 +213,7 @@ pub(crate) fn disclose_found(
     answer: &Answer<'_>,
     asked: &[String],
 ) -> Result<(), ApiError> {
-    let Answer { versions, by_kept, counted, counted_by_kept } = *answer;
+    let Answer { versions, by_kept, counted, is_counted_by_kept } = *answer;
     let is_by_kept = |version: &Version| by_kept.is_some_and(|keys| keys.contains(&version.key));
     let mut patients: BTreeMap<i64, Found> = BTreeMap::new();
     let by_type = session.audit.is_permitted_by_type();
@@ -214,19 +225,13 @@ pub(crate) fn disclose_found(
             // An event was told when it happened.
             let is_open = !review::is_kept(version) && !is_event(version.resource_type);
             found.is_told |= is_open && !is_by_kept(version) && !is_about_kept;
-            for (types, is_one) in [(&mut found.types, by_type), (&mut found.open, is_open)] {
-                if is_one && !types.contains(&version.resource_type) {
-                    types.push(version.resource_type);
-                }
-            }
+            found.has(version.resource_type, by_type, is_open);
         }
     }
-    for key in counted {
+    for (key, of) in counted {
         let found = patients.entry(*key).or_default();
-        found.is_told |= counted_by_kept.is_empty();
-        found.open.extend(counted_by_kept);
-        found.open.sort_unstable();
-        found.open.dedup();
+        found.is_told |= !is_counted_by_kept;
+        found.has(*of, by_type, true);
     }
     let (own, known) = match asked {
         [single] => {

@@ -5,7 +5,7 @@
 pub(crate) const HIDDEN: &str = "hidden: ";
 
 /// How a reason begins of an answer to a question that did not name the patient and found nothing in her record but what is kept
-/// from her: she is not told of it, as she is not told of a read of that.
+/// from her, or by that: she is not told of it, as she is not told of a read of that. What she may know of and it shows has events of its own.
 pub(crate) const KEPT: &str = "kept: ";
 
 /// What stands between the rules and what a caller gave as theirs. No rule has it in its name.

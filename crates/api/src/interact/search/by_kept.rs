@@ -1,7 +1,7 @@
 //! What a search finds by what is kept from patients alone: the log of a patient tells nothing of what is kept from her.
 //!
-//! What was found through something that is kept from the patients whom it is about is told like that: what comes along with it alone, and
-//! a match that a chain or `_has` leads to by it alone. So there is the same event whether it is there or not.
+//! What was found through something that is kept from the patients whom it is about is told without how: what comes along with it alone, and
+//! a match that a chain or `_has` leads to by it alone. She learns that it was seen, and not that there is something by which it was found.
 
 use std::collections::HashSet;
 

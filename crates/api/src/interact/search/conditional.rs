@@ -18,6 +18,7 @@ use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
 use crate::interact::foreseen::{ConditionKey, ConditionMatch, Conditions, Matched};
 use crate::interact::search;
+use crate::interact::search::query::has_chains;
 use crate::interact::session::Session;
 use crate::interact::{access, is_event};
 
@@ -167,7 +168,7 @@ fn told(session: &mut Session<'_, '_>, query: &Query, found: &[Version]) -> Resu
             let decision = access::decide_search(session, Action::Search, one, query.only_record().as_deref())?;
             session.audit.finds(Some(one), decision);
         }
-        let has_chains = query.resource_type.is_some_and(|one| query.of_type(one).has_chains());
+        let has_chains = has_chains(query);
         let versions: Vec<(Rows, &Version)> = found.iter().map(|version| (Rows::Current, version)).collect();
         // How it was found is not told then: it may be by what is kept from whom it is about.
         let by_kept = found.iter().map(|version| version.key).filter(|_| has_chains).collect();

@@ -7,7 +7,7 @@ use crate::error::ApiError;
 use crate::interact::access::Answer;
 use crate::interact::search::by_kept::only_by_kept;
 use crate::interact::search::page::Page;
-use crate::interact::search::query::{Saying, run};
+use crate::interact::search::query::{Saying, has_chains, run};
 use crate::interact::session::Session;
 use crate::interact::{Call, access, is_event};
 
@@ -35,13 +35,11 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
         Some(of) if is_event(of) => page.versions.iter().map(|event| event.key).collect(),
         _ => only_by_kept(session, query, &page)?,
     };
-    let has_chains = || query.searched_types().iter().any(|one| query.of_type(*one).has_chains());
-    let counted_by_kept = if page.counted.is_empty() || !has_chains() { Vec::new() } else { query.searched_types() };
     let answer = Answer {
         versions: &page.disclosed(),
         by_kept: Some(&by_kept),
         counted: &page.counted,
-        counted_by_kept: &counted_by_kept,
+        is_counted_by_kept: !page.counted.is_empty() && has_chains(query),
     };
     access::disclose_found(session, &answer, &asked)?;
     Ok(page)

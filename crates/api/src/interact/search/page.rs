@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use concord_fhir::issue::Issue;
+use concord_fhir::registry::ResourceType;
 use concord_store::lower::Rows;
 use concord_store::rows::Version;
 
@@ -15,8 +16,8 @@ pub(crate) struct Page {
     pub(crate) included: Vec<Version>,
     /// The keys of the matches that are found by what is kept from patients alone, where that was asked for.
     pub(crate) by_kept: HashSet<i64>,
-    /// The patients some of whose data its number counts, where that is to be said.
-    pub(crate) counted: Vec<i64>,
+    /// The patients some of whose data its number counts, with the types of that, where it is to be said.
+    pub(crate) counted: Vec<(i64, ResourceType)>,
     /// What the client should know of the page.
     pub(crate) remarks: Vec<Issue>,
     /// How many there are on all pages, if that was asked.

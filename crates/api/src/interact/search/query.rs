@@ -124,9 +124,14 @@ fn found(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Result
     Ok(Page { versions, included, by_kept, counted, remarks, total, next })
 }
 
-/// The patients of whom a number of matches counts something that is not kept from them, if it is about so few that it says something of
-/// each: a page has no more.
-fn counted(session: &mut Session<'_, '_>, queries: &[TypeQuery]) -> Result<Vec<i64>, ApiError> {
+/// Whether it leads through other resources than those that it finds.
+pub(super) fn has_chains(query: &Query) -> bool {
+    query.searched_types().into_iter().any(|one| query.of_type(one).has_chains())
+}
+
+/// The patients of whom a number of matches counts something that is not kept from them, with the types of that, if these are so few that
+/// it says something of each: a page has no more.
+fn counted(session: &mut Session<'_, '_>, queries: &[TypeQuery]) -> Result<Vec<(i64, ResourceType)>, ApiError> {
     let open = |TypeQuery { resource_type, record, predicate }: &TypeQuery| TypeQuery {
         resource_type: *resource_type,
         record: record.clone(),
@@ -157,6 +162,7 @@ struct Permitted {
     notice: Option<Issue>,
 }
 
+/// What is asked for and permitted of each type that a scope covers.
 fn permitted(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Result<Permitted, ApiError> {
     session.transaction.require_registry(query.registry)?;
     let (mut notice, mut open) = (None, Vec::new());
