@@ -159,7 +159,7 @@ async fn a_page_says_of_which_of_its_matches_something_besides_does_not_hold() {
             (own(&[1, 4, 9]), &[1, 4]),
             (own(&[1, 4]).negate(), &[0, 2, 3, 5, 6, 7]),
         ] {
-            let found = transaction.page_and(&wanted, &besides).unwrap();
+            let found = transaction.page_and(&wanted, &[(BASIC, besides.clone())]).unwrap();
             assert_eq!(bodies(&found.versions), stored[..8], "none is left out");
             assert!(found.next.is_some());
             let told: Vec<bool> = found.versions.iter().map(|one| !found.others.contains(&one.key)).collect();

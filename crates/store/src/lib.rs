@@ -13,6 +13,8 @@ pub mod audit;
 mod backup;
 mod batched_reads;
 #[cfg(test)]
+mod besides_tests;
+#[cfg(test)]
 mod bodies_tests;
 mod bounded_reads;
 #[cfg(test)]

@@ -89,17 +89,21 @@ impl Transaction<'_> {
     /// # Errors
     /// [`StoreError::BeyondAnswer`] when it holds more bytes of bodies than there is room for.
     pub fn page(&mut self, wanted: &PageRequest<'_>) -> Result<(Vec<Version>, Option<Position>), StoreError> {
-        let page = self.page_for(wanted, Holding::Answer, None)?;
+        let page = self.page_for(wanted, Holding::Answer, &[])?;
         self.take_bodies(page.versions.iter())?;
         Ok((page.versions, page.next))
     }
 
-    /// The same, and of which of them a predicate does not hold that leaves none out.
+    /// The same, and of which of them a predicate does not hold that leaves none out: that of their type, if it has one.
     ///
     /// # Errors
     /// Those of [`Transaction::page`].
-    pub fn page_and(&mut self, wanted: &PageRequest<'_>, besides: &Predicate) -> Result<FoundPage, StoreError> {
-        let page = self.page_for(wanted, Holding::Answer, Some(besides))?;
+    pub fn page_and(
+        &mut self,
+        wanted: &PageRequest<'_>,
+        besides: &[(ResourceType, Predicate)],
+    ) -> Result<FoundPage, StoreError> {
+        let page = self.page_for(wanted, Holding::Answer, besides)?;
         self.take_bodies(page.versions.iter())?;
         Ok(page)
     }
@@ -107,7 +111,7 @@ impl Transaction<'_> {
     /// The same to be looked through and let go: it ends after some megabytes of bodies, and takes nothing of the room for those
     /// that an answer holds.
     pub fn piece(&mut self, wanted: &PageRequest<'_>) -> Result<(Vec<Version>, Option<Position>), StoreError> {
-        let page = self.page_for(wanted, Holding::Nothing, None)?;
+        let page = self.page_for(wanted, Holding::Nothing, &[])?;
         Ok((page.versions, page.next))
     }
 
@@ -115,15 +119,17 @@ impl Transaction<'_> {
         &mut self,
         wanted: &PageRequest<'_>,
         holding: Holding,
-        besides: Option<&Predicate>,
+        besides: &[(ResourceType, Predicate)],
     ) -> Result<FoundPage, StoreError> {
         if wanted.queries.iter().any(is_short_for_any_values) {
             self.plan_once()?;
         }
         let from = self.paged(wanted)?;
         let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
-        let condition = |one| self.lowered(Rows::Current, one, |lowering| lowering.condition(one));
-        let besides = besides.map(condition).transpose()?;
+        let besides = match besides {
+            [] => None,
+            besides => Some(self.besides(wanted, besides)?),
+        };
         let reading = Reading { rows: Rows::Current, from, shown: limit, holding, is_known: &|_| false, besides };
         let ReadVersions { mut versions, beyond, others } = self.read_bodies(reading)?;
         if beyond.is_some() && holding == Holding::Answer {
@@ -138,6 +144,38 @@ impl Transaction<'_> {
             None => None,
         };
         Ok(FoundPage { versions, next, others })
+    }
+
+    /// What holds of a row `r` of a page for which that holds which is asked besides of its type.
+    fn besides(&mut self, wanted: &PageRequest<'_>, besides: &[(ResourceType, Predicate)]) -> Result<Sql, StoreError> {
+        let mut all = Sql::new("1 = 1");
+        for (one, predicate) in besides {
+            let of_type = |query: &&TypeQuery| query.resource_type == *one;
+            let holds =
+                match wanted.queries.iter().find(of_type) {
+                    // What led to the page leads to these as well: looked for from each row, it would go through all that refer to it.
+                    Some(query) if self.is_led_by_a_chain(query)? => {
+                        Sql::new("r.rid IN (SELECT r.rid FROM resource r WHERE ")
+                            .append(self.lowered(Rows::Current, predicate, |lowering| {
+                                lowering.search(&[*one], None, predicate)
+                            })?)
+                            .sql(")")
+                    }
+                    _ => self.lowered(Rows::Current, predicate, |lowering| lowering.condition(predicate))?,
+                };
+            all = all.sql(" AND (r.type <> ").bind(one.number()).sql(" OR ").append(holds).sql(")");
+        }
+        Ok(all)
+    }
+
+    /// Whether it is a chain that leads to what is searched for.
+    fn is_led_by_a_chain(&mut self, query: &TypeQuery) -> Result<bool, StoreError> {
+        if query.record.is_some() {
+            return Ok(false);
+        }
+        self.lowered(Rows::Current, &query.predicate, |lowering| {
+            lowering.leading(&query.predicate).is_some_and(Predicate::has_chains)
+        })
     }
 
     /// What follows `FROM` in the statement of a page: one row more than its limit.

@@ -15,6 +15,11 @@ impl Lowering<'_> {
         // A chain leads where nothing else does; within one record it is looked up for each candidate.
         driver.filter(|(rank, _)| *rank < CHAIN || records.is_empty()).map(|(_, place)| place)
     }
+
+    /// The part of a predicate that leads a search in all records, if one does.
+    pub(crate) fn leading<'p>(&self, predicate: &'p Predicate) -> Option<&'p Predicate> {
+        self.driver(predicate, &self.records(predicate)).and_then(|place| parts_of(predicate).get(place))
+    }
 }
 
 /// The rank of a clause that looks at other resources: it leads only where nothing else does.

@@ -1,6 +1,5 @@
 //! search on one type, on several and in a patient's compartment (R4 "Search").
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use concord_consent::caller::Actor;
@@ -106,13 +105,7 @@ fn found(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Result
         // Only the number was asked for: R4 wants no entries then.
         return Ok(Page { counted, ..Page::of(Vec::new(), Some(total), None) });
     }
-    let FoundPage { versions, next, others: by_kept } = match &open {
-        Some(open) => session.transaction.page_and(&wanted, open)?,
-        None => {
-            let (versions, next) = session.transaction.page(&wanted)?;
-            FoundPage { versions, next, others: HashSet::new() }
-        }
-    };
+    let FoundPage { versions, next, others: by_kept } = session.transaction.page_and(&wanted, &open)?;
     // The only page there is has been counted already.
     let total = match (total, &next, &after) {
         (None, None, None) => i64::try_from(versions.len()).ok(),
@@ -156,8 +149,8 @@ fn context(query: &Query) -> String {
 struct Permitted {
     /// Both, type by type. A type of several that no scope covers is left out.
     queries: Vec<TypeQuery>,
-    /// What of it is found without what is kept from patients, where that is to be said and is not so of itself.
-    open: Option<Predicate>,
+    /// What of a type is found without what is kept from patients, where that is to be said and is not so of itself.
+    open: Vec<(ResourceType, Predicate)>,
     /// What is to be said of that some may be withheld.
     notice: Option<Issue>,
 }
@@ -208,16 +201,7 @@ fn permitted(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Re
             all.push(TypeQuery { resource_type: one, record, predicate });
         }
     }
-    Ok(Permitted { queries: all, open: each_of_its_type(open), notice })
-}
-
-/// What holds for what is of these types; for the others anything does.
-fn each_of_its_type(predicates: Vec<(ResourceType, Predicate)>) -> Option<Predicate> {
-    let types: Vec<ResourceType> = predicates.iter().map(|(one, _)| *one).collect();
-    (!types.is_empty()).then(|| {
-        let others = Predicate::Type(types).negate();
-        predicates.into_iter().fold(others, |any, (one, predicate)| any.or(Predicate::Type(vec![one]).and(predicate)))
-    })
+    Ok(Permitted { queries: all, open, notice })
 }
 
 /// What of it is found where chains lead through nothing that is kept from patients.
