@@ -166,13 +166,15 @@ impl Lowering<'_> {
         match chain {
             Predicate::Chain { parameter, types, then } => {
                 let Some(one) = types.first() else { return Sql::new("1 = 0") };
+                let (before, found) = there.search_led(types, then);
                 Sql::new(self.column("rid"))
                     .sql(" IN (SELECT ")
                     .sql(there.link("resource"))
                     .sql(" FROM ")
+                    .sql(before)
                     .sql(there.tables())
                     .sql(" WHERE ")
-                    .append(there.search(types, None, then))
+                    .append(found)
                     .sql(" AND ")
                     .append(there.leads(*parameter))
                     .sql(" = ")
@@ -181,28 +183,32 @@ impl Lowering<'_> {
                     .sql(there.column("id"))
                     .sql(")")
             }
-            Predicate::ReverseChain { target, resource_type, parameter, by } => Sql::new(self.column("type"))
-                .sql(" = ")
-                .bind(target.number())
-                .sql(" AND ")
-                .sql(self.column("id"))
-                .sql(" IN (SELECT ")
-                .append(there.named(*target))
-                .sql(" FROM ")
-                .sql(there.tables())
-                .sql(" WHERE ")
-                .append(there.search(&[*resource_type], None, by))
-                .sql(" AND ")
-                .sql(there.link("resource"))
-                .sql(" = ")
-                .sql(there.column("rid"))
-                .sql(" AND ")
-                .sql(there.link("parameter"))
-                .sql(" = ")
-                .bind(parameter.0)
-                .sql(" AND ")
-                .append(there.names(*target))
-                .sql(")"),
+            Predicate::ReverseChain { target, resource_type, parameter, by } => {
+                let (before, found) = there.search_led(&[*resource_type], by);
+                Sql::new(self.column("type"))
+                    .sql(" = ")
+                    .bind(target.number())
+                    .sql(" AND ")
+                    .sql(self.column("id"))
+                    .sql(" IN (SELECT ")
+                    .append(there.named(*target))
+                    .sql(" FROM ")
+                    .sql(before)
+                    .sql(there.tables())
+                    .sql(" WHERE ")
+                    .append(found)
+                    .sql(" AND ")
+                    .sql(there.link("resource"))
+                    .sql(" = ")
+                    .sql(there.column("rid"))
+                    .sql(" AND ")
+                    .sql(there.link("parameter"))
+                    .sql(" = ")
+                    .bind(parameter.0)
+                    .sql(" AND ")
+                    .append(there.names(*target))
+                    .sql(")")
+            }
             other => self.condition(other),
         }
     }

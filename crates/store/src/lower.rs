@@ -173,6 +173,39 @@ impl Lowering<'_> {
         sql.append(self.other_parts(parts, driver, record, !records.is_empty()))
     }
 
+    /// The same for the other end of a chain that leads, with what comes before it in `FROM`. On SQLite, where each list of what an
+    /// `IN` may be is a table that is made and thrown away, rows of the index lead as a table of their own.
+    pub(crate) fn search_led(&self, types: &[ResourceType], predicate: &Predicate) -> (&'static str, Sql) {
+        let parts = parts_of(predicate);
+        let records = self.records(predicate);
+        let driver = if self.postgres { None } else { self.driver(predicate, &records) };
+        let Some((place, Predicate::Entry(parameter, test))) =
+            driver.and_then(|place| Some((place, parts.get(place)?)))
+        else {
+            return ("", self.search(types, None, predicate));
+        };
+        let sql = self
+            .of_search(types, true)
+            .sql(" AND e.")
+            .append(self.led(&[*parameter], test, &records))
+            .sql(" AND ")
+            .sql(self.column("rid"))
+            .sql(" = e.resource")
+            .append(self.other_parts(parts, Some(place), None, !records.is_empty()));
+        ("entry e CROSS JOIN ", sql)
+    }
+
+    /// What is asked of a candidate that another search has found, led by what leads this one, if anything does.
+    pub(crate) fn led_condition(&self, types: &[ResourceType], predicate: &Predicate) -> Sql {
+        let (parts, records) = (parts_of(predicate), self.records(predicate));
+        let driver = self.driver(predicate, &records);
+        let led = driver.and_then(|place| parts.get(place)).map(|part| self.driven(types, part, &records));
+        Sql::new("(1 = 1")
+            .append(led.unwrap_or_default())
+            .append(self.other_parts(parts, driver, None, !records.is_empty()))
+            .sql(")")
+    }
+
     /// The same where the candidates, all in one record, come by themselves: without what leads to them.
     pub(crate) fn search_among(
         &self,

@@ -151,18 +151,13 @@ impl Transaction<'_> {
         let mut all = Sql::new("1 = 1");
         for (one, predicate) in besides {
             let of_type = |query: &&TypeQuery| query.resource_type == *one;
-            let holds =
-                match wanted.queries.iter().find(of_type) {
-                    // What led to the page leads to these as well: looked for from each row, it would go through all that refer to it.
-                    Some(query) if self.is_led_by_a_chain(query)? => {
-                        Sql::new("r.rid IN (SELECT r.rid FROM resource r WHERE ")
-                            .append(self.lowered(Rows::Current, predicate, |lowering| {
-                                lowering.search(&[*one], None, predicate)
-                            })?)
-                            .sql(")")
-                    }
-                    _ => self.lowered(Rows::Current, predicate, |lowering| lowering.condition(predicate))?,
-                };
+            let holds = match wanted.queries.iter().find(of_type) {
+                // What led to the page leads to these as well: looked for from each row, it would go through all that refer to it.
+                Some(query) if self.is_led_by_a_chain(query)? => {
+                    self.lowered(Rows::Current, predicate, |lowering| lowering.led_condition(&[*one], predicate))?
+                }
+                _ => self.lowered(Rows::Current, predicate, |lowering| lowering.condition(predicate))?,
+            };
             all = all.sql(" AND (r.type <> ").bind(one.number()).sql(" OR ").append(holds).sql(")");
         }
         Ok(all)
