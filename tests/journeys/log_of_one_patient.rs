@@ -7,7 +7,7 @@ use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told, open_data_is_told_however_it_was_found, numbers_are_told_to_those_whom_they_are_about, what_a_reference_by_a_search_finds_is_told, a_condition_does_not_tell_what_it_leads_through
+    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told, open_data_is_told_however_it_was_found, numbers_are_told_to_those_whom_they_are_about, what_a_reference_by_a_search_finds_is_told, who_is_asked_about_with_others_is_told_so, a_condition_does_not_tell_what_it_leads_through
 }
 
 const NOT_SHOWN: &str = "by a rule that is not shown to you";
@@ -336,6 +336,56 @@ async fn numbers_are_told_to_those_whom_they_are_about(concord: &Concord) {
         assert_eq!(events.len(), usize::from(is_told), "{question}: {events:?}");
         assert!(events.iter().all(|event| !event.contains("CarePlan")), "{question}: {events:?}");
     }
+}
+
+/// What a patient is told of a search that names her beside others: the parameters and who asked, alike whether there is nothing of
+/// hers, what is kept from her, or something.
+async fn who_is_asked_about_with_others_is_told_so(concord: &Concord) {
+    const QUESTIONS: [&str; 6] = [
+        "Flag?patient=amina,nobody",
+        "Flag?patient=callum,amina&code=nothing",
+        "Flag?subject=Patient/amina,Patient/callum",
+        "Patient?_id=callum,amina&birthdate=1800",
+        "Flag?patient=amina,callum&_summary=count",
+        "?_type=Flag,Goal&patient=amina,callum",
+    ];
+    people::arrive(concord).await;
+    let (system, amina, gp) = (concord.system(), concord.patient("amina"), concord.user("Practitioner/gp"));
+    let flag = json!({"resourceType": "Flag", "id": "kept", "status": "active", "code": {"text": "x"},
+        "subject": {"reference": "Patient/amina"}});
+    let label = json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "NOPAT"}]});
+    let mut seen: Vec<Vec<String>> = Vec::new();
+    for stage in 0..2 {
+        if stage == 1 {
+            system.store(&with(flag.clone(), "meta", label.clone())).await;
+        }
+        let mut of_each = Vec::new();
+        for (place, question) in QUESTIONS.into_iter().enumerate() {
+            let request = format!("00000000-0000-4000-8000-00000000{stage}2{place:02}");
+            gp.get(question).header("x-request-id", &request).await.expect(200);
+            let events = events_of(&amina, &request).await;
+            assert_eq!(events.len(), 1, "{question}: {events:?}");
+            assert!(!events[0].contains("callum") && !events[0].contains("nobody"), "{question}: {events:?}");
+            let event: Value = serde_json::from_str(&events[0]).unwrap();
+            of_each.push(["/outcome", "/outcomeDesc"].map(|place| text(&event, place)).join(" "));
+        }
+        seen.push(of_each);
+    }
+    assert_eq!(seen[0], seen[1], "what is kept from her is told as what is not there");
+    // Who may not know of her is refused, to her; in their own log it stands as it does where there is no such patient.
+    let stranger = concord.user("Practitioner/gp-elsewhere");
+    let mut own = Vec::new();
+    for (place, other) in ["amina", "nobody"].into_iter().enumerate() {
+        let request = format!("00000000-0000-4000-8000-000000003{place:03}");
+        let question = format!("Flag?patient={other},nobody-else");
+        stranger.get(&question).header("x-request-id", &request).await.expect(200);
+        own.push(events_of(&stranger, &request).await.len());
+        if other == "amina" {
+            let events = events_of(&amina, &request).await;
+            assert!(events.len() == 1 && events[0].contains(r#""outcome":"4""#), "{events:?}");
+        }
+    }
+    assert_eq!(own, [1, 1]);
 }
 
 async fn what_a_reference_by_a_search_finds_is_told(concord: &Concord) {

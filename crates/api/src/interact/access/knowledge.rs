@@ -25,6 +25,9 @@ use crate::interact::session::Session;
 
 const PATIENT: ResourceType = ResourceType::of("Patient");
 
+/// Of how many of those whom a search names with others it is told them that there was nothing.
+const MOST_ASKED: usize = 100;
+
 /// Whether the caller may know that there is a patient of this id: whoever may see the Patient, or whom anything but what
 /// they wrote themselves lets into the record.
 ///
@@ -155,8 +158,8 @@ pub(crate) fn record_known(session: &mut Session<'_, '_>, patient: &str) -> Resu
     Ok(Some(key).filter(|key| *key != 0))
 }
 
-/// Says that the answer holds these versions: every patient whose data that is gets an audit record, or, if there is
-/// nothing, the patient whom it was asked about. Whoever may not know of that patient was told nothing: to the patient that
+/// Says that the answer holds these versions: every patient whose data that is gets an audit record, and so does, if there is
+/// nothing of theirs, whoever was asked about. Whoever may not know of that patient was told nothing: to the patient that
 /// is a refusal, and in the caller's own log it does not stand, as it does not where there is no such patient.
 ///
 /// # Errors
@@ -233,32 +236,40 @@ pub(crate) fn disclose_found(
         found.is_told |= !is_counted_by_kept;
         found.has(*of, by_type, true);
     }
-    let (own, known) = match asked {
+    let (mut own, mut known, mut without) = (None, true, Vec::new());
+    match asked {
         [single] => {
-            let known = !patients.is_empty() || knows_of(session, single)?;
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "in whose log it stands, which the caller reads as far as they may know"
-            )]
-            let key = session.transaction.named_record(single)?.deciding();
-            let told = Some(key).filter(|key| *key != 0).map(|key| Told {
-                key,
-                id: single.clone(),
-                kept: false,
-                open: Vec::new(),
-                types: Vec::new(),
-            });
-            (told, known)
+            known = !patients.is_empty() || knows_of(session, single)?;
+            own = in_whose_log(session, single)?;
         }
-        _ => (None, true),
-    };
+        several => {
+            for one in several.iter().take(MOST_ASKED) {
+                // Who is asked about by name is told so whether there is nothing of hers or what is kept from her: alike.
+                if let Some(told) = in_whose_log(session, one)?
+                    && !patients.get(&told.key).is_some_and(|found| found.is_told)
+                {
+                    without.push((told, knows_of(session, one)?));
+                }
+            }
+        }
+    }
     let mut told = Vec::with_capacity(patients.len());
     for (key, Found { is_told, open, types }) in patients {
         let open = if is_told { Vec::new() } else { open };
         told.push(Told { key, id: session.transaction.patient_id(key)?, kept: !is_told, open, types });
     }
-    session.audit.disclosed(told, own, known);
+    session.audit.disclosed(told, own, known, without);
     Ok(())
+}
+
+/// The log in which it stands that somebody asked about a patient, if there is one.
+fn in_whose_log(session: &mut Session<'_, '_>, patient: &str) -> Result<Option<Told>, ApiError> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "in whose log it stands, which the caller reads as far as they may know"
+    )]
+    let key = session.transaction.named_record(patient)?.deciding();
+    Ok((key != 0).then(|| Told { key, id: patient.to_owned(), ..Told::nobody() }))
 }
 
 /// Whether a rule that is about this record lets the caller in. That somebody wrote something there is no such rule: they

@@ -59,6 +59,8 @@ struct Disclosed {
     asked: Option<Told>,
     /// Whether the caller may know of whomever they asked about.
     known: bool,
+    /// Those of several who were asked about of whose data nothing that they may know of is in the answer, and whether the caller may know of them.
+    without: Vec<(Told, bool)>,
 }
 
 impl AuditEntry {
@@ -161,8 +163,14 @@ impl AuditEntry {
 
     /// The data of these patients is in the answer. If there are none, the only one who was asked about is told; the caller
     /// finds it in their own log if they may know of that one.
-    pub(crate) fn disclosed(&mut self, patients: Vec<Told>, asked: Option<Told>, known: bool) {
-        self.disclosed = Some(Disclosed { patients, asked, known });
+    pub(crate) fn disclosed(
+        &mut self,
+        patients: Vec<Told>,
+        asked: Option<Told>,
+        known: bool,
+        without: Vec<(Told, bool)>,
+    ) {
+        self.disclosed = Some(Disclosed { patients, asked, known, without });
     }
 
     /// There is nothing to say of what is done, if it is done: it stands in the log by itself, or is nothing.
@@ -207,7 +215,7 @@ impl Disclosed {
     /// One record for each patient whose data is in the answer, so that each can see it, with what lets the caller see that;
     /// one for an answer about nobody. A query that names others than that patient is told by the names of its parameters only. What
     /// is hers to know of and is in the answer by what is not is told her as if each type of it had been looked for by itself: that it was
-    /// seen, and not how it was found.
+    /// seen, and not how it was found. Whoever is asked about with others and of whom there is nothing is told that, and not of whom else.
     fn records(mut self, record: &Record, grounds: &Grounds) -> Vec<Record> {
         let asked = self.asked.as_ref().map(|asked| asked.key);
         let refused = self.patients.is_empty() && !self.known;
@@ -243,7 +251,15 @@ impl Disclosed {
             };
             Record { patient: one.key, query: query.clone(), outcome, reason, ..record.clone() }
         };
-        self.patients.iter().zip(reasons).map(about).chain(seen).collect()
+        let (without, known): (Vec<Told>, Vec<bool>) = self.without.into_iter().unzip();
+        let nothing = without.iter().zip(grounds.of_records(&without)).zip(known).map(|((one, reason), known)| {
+            let (outcome, reason) = match known {
+                true => (record.outcome, reason),
+                false => (outcome::REFUSED, NOTHING_KNOWN.to_owned()),
+            };
+            Record { patient: one.key, query: names.clone(), outcome, reason, ..record.clone() }
+        });
+        self.patients.iter().zip(reasons).map(about).chain(seen).chain(nothing).collect()
     }
 }
 
