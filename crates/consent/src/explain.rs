@@ -87,6 +87,8 @@ mod tests {
         assert_eq!((told[0].code, told[0].text.as_str()), (IssueCode::Forbidden, "no scope"));
         let hidden = refusal(&reasons()[1..]);
         assert_eq!((hidden.len(), hidden[0].text.as_str()), (1, "you may not do this"));
+        // The log tells a refusal by its rule.
+        assert_eq!((told[0].rule, hidden[0].rule), (Some("scope.missing"), None));
         assert_eq!(refusal(&[]), hidden);
         let glass = |rule| Reason::new(Layer::BreakGlass, Verdict::Denies, rule, "why");
         assert_eq!(refusal(&[glass("break-glass.reason")])[0].text, "why");

@@ -288,7 +288,10 @@ fn data() -> impl Strategy<Value = Data> {
     })
 }
 
+/// Runs a few cases, others each time. `CONCORD_TEST_CASES` says how many times as many.
 fn runner(cases: u32) -> TestRunner {
+    let times = std::env::var("CONCORD_TEST_CASES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    let cases = cases.saturating_mul(times);
     TestRunner::new(Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() })
 }
 
@@ -296,7 +299,7 @@ fn runner(cases: u32) -> TestRunner {
 fn memory_sqlite_and_postgres_agree() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let case = (data(), prop::collection::vec(predicate(), 40), many());
-    runner(12)
+    runner(5)
         .run(&case, |(data, mut predicates, many)| {
             prop_assert_eq!(wanted(&data, &many[0]), wanted(&data, &many[1]), "{:?}", many);
             predicates.extend(many);

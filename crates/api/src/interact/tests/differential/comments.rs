@@ -125,7 +125,7 @@ fn the_comments_that_a_carer_reads_are_found_alike() {
     let numbers = |most| prop::collection::vec(0..MANY, 0..most);
     let said = (0..OTHERS.len(), 0..PATIENTS.len(), prop::bool::weighted(0.8), numbers(3), numbers(2), numbers(2));
     let permit = permit();
-    runner(12)
+    runner(5)
         .run(&prop::collection::vec(said, MANY), |said| {
             let data = data(&said);
             let all: Vec<Entries> = data.iter().map(|(_, new)| new.clone()).collect();

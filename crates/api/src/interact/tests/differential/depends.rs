@@ -64,7 +64,7 @@ fn asked() -> impl Strategy<Value = Predicate> {
 fn what_depends_on_others_is_found_alike() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let case = (data(), links(), prop::collection::vec(asked(), 30));
-    runner(12)
+    runner(5)
         .run(&case, |(data, links, predicates)| {
             let data = linked(data, &links);
             for scratch in Scratch::both() {
