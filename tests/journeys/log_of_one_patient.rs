@@ -7,7 +7,7 @@ use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told, open_data_is_told_however_it_was_found, numbers_are_told_to_those_whom_they_are_about, what_a_reference_by_a_search_finds_is_told, who_is_asked_about_with_others_is_told_so, a_condition_does_not_tell_what_it_leads_through
+    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told, open_data_is_told_however_it_was_found, numbers_are_told_to_those_whom_they_are_about, what_a_reference_by_a_search_finds_is_told, who_is_asked_about_with_others_is_told_so, who_is_named_anywhere_is_told_so, numbers_of_events_tell_nothing, of_several_each_is_told, a_condition_does_not_tell_what_it_leads_through
 }
 
 const NOT_SHOWN: &str = "by a rule that is not shown to you";
@@ -367,7 +367,7 @@ async fn who_is_asked_about_with_others_is_told_so(concord: &Concord) {
             assert_eq!(events.len(), 1, "{question}: {events:?}");
             assert!(!events[0].contains("callum") && !events[0].contains("nobody"), "{question}: {events:?}");
             let event: Value = serde_json::from_str(&events[0]).unwrap();
-            of_each.push(["/outcome", "/outcomeDesc"].map(|place| text(&event, place)).join(" "));
+            of_each.push(["/resource/outcome", "/resource/outcomeDesc"].map(|place| text(&event, place)).join(" "));
         }
         seen.push(of_each);
     }
@@ -386,6 +386,114 @@ async fn who_is_asked_about_with_others_is_told_so(concord: &Concord) {
         }
     }
     assert_eq!(own, [1, 1]);
+}
+
+/// Whatever a question names a patient as, she is told that she was asked about, also where it finds nothing; and by conditions of
+/// writes that nothing meets.
+async fn who_is_named_anywhere_is_told_so(concord: &Concord) {
+    const QUESTIONS: [&str; 12] = [
+        "Flag?patient=amina&patient=callum",
+        "Flag?patient=callum&patient=Patient/amina",
+        "Patient?_id=callum&_id=amina",
+        "Flag?subject=amina&status=inactive",
+        "Flag?patient._id=amina&status=inactive",
+        "Flag?patient:Patient._id=amina",
+        "Observation?performer=Patient/amina&code=nothing",
+        "Provenance?target=Patient/amina&recorded=1800",
+        "Communication?recipient=Patient/amina&sender=Patient/amina",
+        "Encounter?_has:Observation:encounter:patient=amina",
+        "Flag?_filter=(patient eq Patient/amina or _id eq nothing) and status eq inactive",
+        "Patient/amina/Flag",
+    ];
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user("Practitioner/gp"));
+    for (place, question) in QUESTIONS.into_iter().enumerate() {
+        let request = format!("00000000-0000-4000-8000-0000000004{place:02}");
+        let answer = gp.get(&question.replace(' ', "%20")).header("x-request-id", &request).await;
+        assert_eq!(answer.expect(200).json()["total"], json!(0), "{question}");
+        let events = events_of(&amina, &request).await;
+        assert_eq!(events.len(), 1, "{question}: {events:?}");
+        assert!(!events[0].contains("callum"), "{question}: {events:?}");
+    }
+    let body = blood_pressure("callum", 120);
+    let condition = "patient=amina&code=nothing";
+    for place in 0..3 {
+        let request = format!("00000000-0000-4000-8000-0000000005{place:02}");
+        let path = format!("Observation?{condition}");
+        let ask = match place {
+            0 => gp.delete(&path),
+            1 => gp.put(&path, &body),
+            _ => gp.post("Observation", &body).header("if-none-exist", condition),
+        };
+        ask.header("x-request-id", &request).await;
+        let events = events_of(&amina, &request).await;
+        assert_eq!(events.len(), 1, "{place}: {events:?}");
+    }
+}
+
+fn number_of(event: &Value) -> i64 {
+    text(event, "/resource/id").parse().expect("a number")
+}
+
+/// Events are numbered one after the other. Whoever sees their own does not see by that whether others stand between, of whom they may not
+/// know: who is asked about and is not there has a number as well.
+async fn numbers_of_events_tell_nothing(concord: &Concord) {
+    people::arrive(concord).await;
+    let stranger = concord.user("Practitioner/gp-elsewhere");
+    let mut seen = Vec::new();
+    for (place, others) in ["amina,callum,amina", "nobody,nobody-else,nobody"].into_iter().enumerate() {
+        let mut requests = Vec::new();
+        for entry in 0..3 {
+            requests.push(
+                json!({"request": {"method": "GET", "url": format!("Flag?patient={others}&_count={}", entry + 1)}}),
+            );
+        }
+        let request = format!("00000000-0000-4000-8000-0000000006{place:02}");
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": requests});
+        stranger.post("", &bundle).header("x-request-id", &request).await.expect(200);
+        let events = stranger.entries("AuditEvent?_count=200").await;
+        let own: Vec<i64> = events.iter().filter(|event| event.to_string().contains(&request)).map(number_of).collect();
+        assert_eq!(own.len(), 3);
+        seen.push(own.iter().map(|one| own.iter().max().unwrap() - one).collect::<Vec<i64>>());
+    }
+    assert_eq!(seen[0], seen[1]);
+}
+
+/// What is in the records of several patients is told to each, whichever way it is read or written.
+async fn of_several_each_is_told(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let of = |patient: &str| json!({"actor": {"reference": format!("Patient/{patient}")}, "status": "accepted"});
+    let meeting = json!({"resourceType": "Appointment", "id": "both", "status": "proposed", "participant": [of("amina"), of("callum")]});
+    system.store(&meeting).await;
+    let patients = [concord.patient("amina"), concord.patient("callum")];
+    let changed = with(meeting.clone(), "comment", json!("changed"));
+    // What is asked for another's record shows hers, and she is told of that and not for whom it was asked.
+    let request = "00000000-0000-4000-8000-000000000799";
+    system.get("Patient/callum/$everything").header("x-request-id", request).await.expect(200);
+    let events = events_of(&patients[0], request).await;
+    assert!(events.len() == 1 && events[0].contains("Appointment") && !events[0].contains("callum"), "{events:?}");
+    for place in 0..6 {
+        let request = format!("00000000-0000-4000-8000-0000000007{place:02}");
+        let ask = match place {
+            0 => system.get("Appointment/both"),
+            1 => system.get("Appointment/both/_history/1"),
+            2 => system.get("Appointment/both/$meta"),
+            3 => system.put("Appointment/both", &changed),
+            4 => system.post("Appointment", &meeting).header("if-none-exist", "_id=both"),
+            _ => system.delete("Appointment/both"),
+        };
+        let answer = ask.header("x-request-id", &request).await;
+        assert!(answer.status < 300, "{place}: {}", answer.status);
+        if place == 5 {
+            // Of what is deleted the log of a patient tells by what it was.
+            continue;
+        }
+        for patient in &patients {
+            let events = events_of(patient, &request).await;
+            assert_eq!(events.len(), 1, "{place}: {events:?}");
+        }
+    }
 }
 
 async fn what_a_reference_by_a_search_finds_is_told(concord: &Concord) {

@@ -74,7 +74,7 @@ pub(super) fn insert(
         (None, Some(after_create)) => after_create(session, &proposed.version)?,
         (None, None) => {}
     }
-    session.audit.found(&proposed.version);
+    write::note(session, &proposed.version)?;
     let version = session.transaction.with_inherited(proposed.version, &proposed.entries)?;
     Ok(Written { version, created: true, warnings: proposed.warnings })
 }

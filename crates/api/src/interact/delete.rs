@@ -68,6 +68,6 @@ fn run(
     let deletion = PreparedVersion { version, entries, warnings: Vec::new(), filing: Filing::default() };
     let told = provenance::of(session, &deletion, "DELETE", Some(old.version))?;
     write::store(session, &deletion, Some(&old), told.as_slice())?;
-    session.audit.found(&deletion.version);
+    write::note(session, &deletion.version)?;
     Ok(Some(deletion.version.version))
 }

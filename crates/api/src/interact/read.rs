@@ -261,6 +261,10 @@ fn evaluated(session: &mut Session<'_, '_>, head: &Head) -> Result<Permitted<Arc
         return Err(ApiError::NotFound);
     };
     reasons::permit_of(session, &decision, &head.version)?;
+    if head.version.patients > 1 {
+        let patients = session.transaction.patients_of(Rows::Current, &head.version)?;
+        session.audit.in_records(patients);
+    }
     session.audit.saw(&head.version);
     Ok(permitted.with(decision))
 }

@@ -213,7 +213,7 @@ pub(super) fn put(
     }
     let remarks = write::store(session, &proposed, Some(&old), &told)?;
     proposed.warnings.extend(remarks);
-    session.audit.found(&proposed.version);
+    write::note(session, &proposed.version)?;
     let version = session.transaction.with_inherited(proposed.version, &proposed.entries)?;
     if !own {
         refuse_narrowing(session, &old, &version)?;

@@ -60,7 +60,9 @@ pub(super) fn is_writer(reference: &Value<'_>, writer: &Writer, settings: &Setti
     let named = reference.text("reference").and_then(|reference| settings.local(reference));
     let system = reference.get("identifier").and_then(|identifier| identifier.text("system"));
     let may_be_own = system.is_none_or(|system| match writer.kind {
-        WriterKind::Patient | WriterKind::RelatedPerson { .. } => !SYSTEMS.contains(&system),
+        WriterKind::Patient => !SYSTEMS.contains(&system),
+        // Whose number it is is not known here, and the one at hand is that of the patient whom they care for.
+        WriterKind::RelatedPerson { .. } => system != nhs_number::SYSTEM && !SYSTEMS.contains(&system),
         WriterKind::Professional => system != nhs_number::SYSTEM,
         WriterKind::System | WriterKind::Unregistered => true,
     });
@@ -141,6 +143,14 @@ pub(super) mod tests {
             assert!(is_writer(&reference(own, "https://hospital.example/number"), &writer, &SETTINGS));
             assert!(!is_writer(&reference(own, may_not), &writer, &SETTINGS), "{own}");
             assert!(!is_writer(&reference("Practitioner/other", may), &writer, &SETTINGS));
+        }
+        for decides in [true, false] {
+            let relation = writer(WriterKind::RelatedPerson { decides }, "RelatedPerson/r1");
+            for (system, expected) in [(nhs, false), (gmc, false), ("https://hospital.example/number", true)] {
+                let text =
+                    format!(r#"{{"reference":"RelatedPerson/r1","identifier":{{"system":"{system}","value":"1"}}}}"#);
+                assert_eq!(is_writer(&json(&text), &relation, &SETTINGS), expected, "{system}");
+            }
         }
     }
 

@@ -37,6 +37,42 @@ fn records(predicate: &Predicate) -> Option<Vec<String>> {
     }
 }
 
+/// The logical ids of all patients whom a question about these types names, as whatever: whose record it is, who performed something,
+/// at the end of a chain; not of those whom it leaves out. Each once.
+#[must_use]
+pub fn named_patients(types: &[ResourceType], predicate: &Predicate) -> Vec<String> {
+    let mut found = Vec::new();
+    name_patients(types, predicate, &mut found);
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+fn name_patients(types: &[ResourceType], predicate: &Predicate, found: &mut Vec<String>) {
+    match predicate {
+        Predicate::PatientCompartment(patient) => found.push(patient.clone()),
+        Predicate::Id(ids) if types.contains(&PATIENT) => found.extend(ids.iter().cloned()),
+        Predicate::And(parts) | Predicate::Or(parts) => {
+            parts.iter().for_each(|part| name_patients(types, part, found));
+        }
+        Predicate::Entry(_, test) => named_in(test, found),
+        Predicate::Chain { types, then, .. } => name_patients(types, then, found),
+        Predicate::ReverseChain { resource_type, by, .. } => name_patients(&[*resource_type], by, found),
+        _ => {}
+    }
+}
+
+fn named_in(test: &Test, found: &mut Vec<String>) {
+    let id = |key: &str| key.strip_prefix("Patient/").map(str::to_owned);
+    match test {
+        Test::Is(key) => found.extend(id(key)),
+        Test::OneOf(keys) => found.extend(keys.iter().filter_map(|key| id(key))),
+        Test::Either(tests) => tests.iter().for_each(|test| named_in(test, found)),
+        Test::Every(tests) => tests.iter().for_each(|test| named_in(test, found)),
+        _ => {}
+    }
+}
+
 /// The NHS number by which a query for one type says whose record it is about, if that is how it says so.
 #[must_use]
 pub fn number_of(resource_type: Option<ResourceType>, predicate: &Predicate) -> Option<String> {

@@ -30,7 +30,7 @@ use crate::registry::{
 };
 pub use crate::value::Prefix;
 pub use clause::{DEEPEST_FILTER, LONGEST_CHAIN, MOST_TESTS, MOST_WAYS};
-pub use compartments::{compartments_of, number_of};
+pub use compartments::{compartments_of, named_patients, number_of};
 pub use full_text::{FullText, Within};
 pub use include::{Include, MOST_INCLUDES};
 pub use result_parameters::{MOST_SORTS, Summary, Total};
@@ -349,6 +349,14 @@ impl Query {
             [single] => Some(single.clone()),
             _ => None,
         }
+    }
+
+    /// The patients whom the query names by id, wherever it does ([`named_patients`]), with whose compartment it is in.
+    #[must_use]
+    pub fn named_patients(&self) -> Vec<String> {
+        let mut named = named_patients(&self.searched_types(), &self.predicate);
+        named.extend(self.compartment.iter().filter(|patient| !named.contains(patient)).cloned().collect::<Vec<_>>());
+        named
     }
 
     /// The same as [`compartments_of`], knowing the type: a search for Patients by id is one for their records.

@@ -183,6 +183,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) counted: &'a [(i64, ResourceType)],
     /// Whether that may have been found by what is kept from them.
     pub(crate) is_counted_by_kept: bool,
+    /// Whom the question names by id, as whatever.
+    pub(crate) named: &'a [String],
 }
 
 /// What an answer has of one patient.
@@ -216,7 +218,7 @@ pub(crate) fn disclose_found(
     answer: &Answer<'_>,
     asked: &[String],
 ) -> Result<(), ApiError> {
-    let Answer { versions, by_kept, counted, is_counted_by_kept } = *answer;
+    let Answer { versions, by_kept, counted, is_counted_by_kept, named } = *answer;
     let is_by_kept = |version: &Version| by_kept.is_some_and(|keys| keys.contains(&version.key));
     let mut patients: BTreeMap<i64, Found> = BTreeMap::new();
     let by_type = session.audit.is_permitted_by_type();
@@ -237,26 +239,36 @@ pub(crate) fn disclose_found(
         found.has(*of, by_type, true);
     }
     let (mut own, mut known, mut without) = (None, true, Vec::new());
-    match asked {
-        [single] => {
-            known = !patients.is_empty() || knows_of(session, single)?;
-            own = in_whose_log(session, single)?;
-        }
-        several => {
-            for one in several.iter().take(MOST_ASKED) {
-                // Who is asked about by name is told so whether there is nothing of hers or what is kept from her: alike.
-                if let Some(told) = in_whose_log(session, one)?
-                    && !patients.get(&told.key).is_some_and(|found| found.is_told)
-                {
-                    without.push((told, knows_of(session, one)?));
-                }
+    let mut several: Vec<&String> = asked.iter().chain(named).collect();
+    if let [single] = asked {
+        known = !patients.is_empty() || knows_of(session, single)?;
+        own = in_whose_log(session, single)?;
+        several.retain(|one| *one != single);
+    }
+    several.sort_unstable();
+    several.dedup();
+    for one in several.into_iter().take(MOST_ASKED) {
+        let told = in_whose_log(session, one)?;
+        let found = told.as_ref().and_then(|told| patients.get_mut(&told.key));
+        match (told, found) {
+            (_, Some(found)) if found.is_told => {}
+            // Who is asked about by name is told so whether there is nothing of hers or what is kept from her: alike, and nothing else.
+            (Some(told), found) => {
+                found.into_iter().for_each(|found| found.open.clear());
+                let known = knows_of(session, one)?;
+                without.push((told, known));
             }
+            // The numbers of events must not tell who is there: whoever is not has one as well, in nobody's log.
+            (None, _) => without.push((Told::nobody(), false)),
         }
     }
     let mut told = Vec::with_capacity(patients.len());
     for (key, Found { is_told, open, types }) in patients {
+        let id = session.transaction.patient_id(key)?;
+        // What was asked for another's record is not hers to read: that hers was with it is.
+        let is_told = is_told && !session.audit.is_about_another(&id);
         let open = if is_told { Vec::new() } else { open };
-        told.push(Told { key, id: session.transaction.patient_id(key)?, kept: !is_told, open, types });
+        told.push(Told { key, id, kept: !is_told, open, types });
     }
     session.audit.disclosed(told, own, known, without);
     Ok(())

@@ -13,6 +13,8 @@ use crate::interact::audit::said::{Act, KEPT};
 use concord_store::audit::Record;
 use concord_store::rows::Version;
 
+const PATIENT: ResourceType = ResourceType::of("Patient");
+
 /// The reason of an answer about somebody of whom the caller may not know: nothing permits anything.
 const NOTHING_KNOWN: &str = "hidden: default";
 
@@ -37,6 +39,8 @@ pub(crate) struct AuditEntry {
     /// Why it was done, where it is an act that needs a reason.
     done: String,
     disclosed: Option<Disclosed>,
+    /// The keys of all patients in whose records what it is about is, where it is in several.
+    also: Vec<i64>,
     /// What was looked at on the way.
     besides: Vec<Record>,
     /// Nothing is to be said of what is done.
@@ -76,6 +80,7 @@ impl AuditEntry {
             hidden: String::new(),
             done: String::new(),
             disclosed: None,
+            also: Vec::new(),
             besides: Vec::new(),
             silent: false,
         }
@@ -104,6 +109,12 @@ impl AuditEntry {
         is_named && self.record.resource_type == version.resource_type.number()
     }
 
+    /// Whether it is about a Patient, and another than this one.
+    pub(crate) fn is_about_another(&self, patient: &str) -> bool {
+        let is_of_one = self.record.resource_type == PATIENT.number() && !self.record.entity.is_empty();
+        is_of_one && self.record.entity != patient
+    }
+
     /// Something else was looked at on the way, whatever becomes of this: it is an event of its own.
     pub(crate) fn besides(&mut self, events: Vec<Record>) {
         self.besides.extend(events);
@@ -122,6 +133,11 @@ impl AuditEntry {
     /// It is about something in the record of this patient.
     pub(crate) fn in_record(&mut self, patient: i64) {
         self.patient = patient;
+    }
+
+    /// It is about something in the records of these patients, too.
+    pub(crate) fn in_records(&mut self, patients: Vec<i64>) {
+        self.also.extend(patients);
     }
 
     /// This version was looked at; the first one counts.
@@ -206,7 +222,17 @@ impl AuditEntry {
         match self.disclosed {
             _ if self.silent => Vec::new(),
             Some(disclosed) => disclosed.records(&record, &grounds),
-            None => vec![Record { reason: grounds.of_event(), ..record }],
+            None => {
+                let mut others: Vec<i64> = self.also.into_iter().chain([self.patient]).collect();
+                others.sort_unstable();
+                others.dedup();
+                others.retain(|patient| *patient != 0 && *patient != record.patient);
+                let others: Vec<Told> = others.into_iter().map(|key| Told { key, ..Told::nobody() }).collect();
+                let of_other = |(one, reason): (&Told, String)| Record { patient: one.key, reason, ..record.clone() };
+                let mut all: Vec<Record> = others.iter().zip(grounds.of_records(&others)).map(of_other).collect();
+                all.insert(0, Record { reason: grounds.of_event(), ..record });
+                all
+            }
         }
     }
 }
@@ -242,15 +268,18 @@ impl Disclosed {
             reason,
             ..record.clone()
         });
+        let is_kept = |one: &Told| one.kept && asked != Some(one.key);
         let about = |(one, reason): (&Told, String)| {
             let query = if one.key == 0 || asked == Some(one.key) { &record.query } else { &names };
-            let (outcome, reason) = match (refused, one.kept && asked != Some(one.key)) {
+            let (outcome, reason) = match (refused, is_kept(one)) {
                 (true, _) => (outcome::REFUSED, NOTHING_KNOWN.to_owned()),
                 (false, true) => (record.outcome, format!("{KEPT}{reason}")),
                 (false, false) => (record.outcome, reason),
             };
             Record { patient: one.key, query: query.clone(), outcome, reason, ..record.clone() }
         };
+        // Those of whom the caller may know come first, for the same reason.
+        self.without.sort_by_key(|(_, known)| !known);
         let (without, known): (Vec<Told>, Vec<bool>) = self.without.into_iter().unzip();
         let nothing = without.iter().zip(grounds.of_records(&without)).zip(known).map(|((one, reason), known)| {
             let (outcome, reason) = match known {
@@ -259,7 +288,9 @@ impl Disclosed {
             };
             Record { patient: one.key, query: names.clone(), outcome, reason, ..record.clone() }
         });
-        self.patients.iter().zip(reasons).map(about).chain(seen).chain(nothing).collect()
+        // Numbers tell the order: what is not shown to all whom it is about comes last, so that nobody sees a gap before their own.
+        let (kept, told): (Vec<_>, Vec<_>) = self.patients.iter().zip(reasons).partition(|(one, _)| is_kept(one));
+        told.into_iter().map(about).chain(seen).chain(nothing).chain(kept.into_iter().map(about)).collect()
     }
 }
 

@@ -67,7 +67,7 @@ fn released(
     let proposed = write::next_by_server(session, &old, value)?;
     let told = provenance::of_release(session, &proposed, old.version, reason)?;
     write::store(session, &proposed, Some(&old), told.as_slice())?;
-    session.audit.found(&proposed.version);
+    write::note(session, &proposed.version)?;
     session.audit.done(Act::Release, reason);
     access::stored(&proposed.version)
 }

@@ -20,7 +20,7 @@ use crate::interact::foreseen::{ConditionKey, ConditionMatch, Conditions, Matche
 use crate::interact::search;
 use crate::interact::search::query::has_chains;
 use crate::interact::session::Session;
-use crate::interact::{access, is_event};
+use crate::interact::{access, is_event, write};
 
 /// So many matches tell whether there is one.
 const MOST: u32 = 2;
@@ -137,10 +137,11 @@ fn within_budget<'t, T>(
     }
 }
 
-/// The only visible resource that matches, if one does. That several do is told to those whom they are about.
+/// The only visible resource that matches, if one does. That several do is told to those whom they are about, and that none does to
+/// whomever the condition names.
 pub(crate) fn one(session: &mut Session<'_, '_>, query: &Query) -> Result<Option<Version>, ApiError> {
     let found = matches(session, query)?;
-    if found.len() > 1 {
+    if found.len() > 1 || (found.is_empty() && !query.named_patients().is_empty()) {
         let events = told(session, query, &found)?;
         session.audit.besides(events);
     }
@@ -172,7 +173,8 @@ fn told(session: &mut Session<'_, '_>, query: &Query, found: &[Version]) -> Resu
         let versions: Vec<(Rows, &Version)> = found.iter().map(|version| (Rows::Current, version)).collect();
         // How it was found is not told then: it may be by what is kept from whom it is about.
         let by_kept = found.iter().map(|version| version.key).filter(|_| has_chains).collect();
-        let answer = Answer { versions: &versions, by_kept: Some(&by_kept), ..Answer::default() };
+        let named = &query.named_patients();
+        let answer = Answer { versions: &versions, by_kept: Some(&by_kept), named, ..Answer::default() };
         access::disclose_found(session, &answer, &records)
     })?;
     Ok(event.ended(None))
@@ -199,7 +201,7 @@ pub(crate) fn met(
     lock(session.transaction, resource_type, query)?;
     let found = one(session, query)?;
     if let Some(found) = &found {
-        session.audit.found(found);
+        write::note(session, found)?;
     }
     Ok(found)
 }

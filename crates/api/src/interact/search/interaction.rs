@@ -40,6 +40,7 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
         by_kept: Some(&by_kept),
         counted: &page.counted,
         is_counted_by_kept: !page.counted.is_empty() && has_chains(query),
+        named: &query.named_patients(),
     };
     access::disclose_found(session, &answer, &asked)?;
     Ok(page)

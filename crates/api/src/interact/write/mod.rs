@@ -17,7 +17,7 @@ pub(crate) use by_server::{by_server, next_by_server};
 pub(crate) use copies::MOST_COPIES;
 pub(crate) use decided::refuse;
 pub(crate) use stamp::{VersionPlace, stamp_first, unchanged};
-pub(crate) use store::{note_access_change, store};
+pub(crate) use store::{note, note_access_change, store};
 
 use concord_consent::authorship::speaks_for_itself_only;
 use concord_consent::caller::Actor;

@@ -2,12 +2,26 @@
 
 use concord_fhir::issue::Issue;
 use concord_fhir::registry::ResourceType;
+use concord_store::lower::Rows;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::hooks::{Decides, refuse_identifying};
 use crate::interact::session::Session;
 use crate::interact::write::{PreparedVersion, copies, unfiled};
+
+/// Says in the log what was written, or what a condition has found: to all patients in whose records it is.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn note(session: &mut Session<'_, '_>, version: &Version) -> Result<(), ApiError> {
+    session.audit.found(version);
+    if version.patients > 1 {
+        let patients = session.transaction.patients_of(Rows::Current, version)?;
+        session.audit.in_records(patients);
+    }
+    Ok(())
+}
 
 /// Stores a version, in the place of the one that stands before if there is one, with what is told of it (its
 /// Provenance); what the client should know although it stands.

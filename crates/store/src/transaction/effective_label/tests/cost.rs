@@ -103,6 +103,10 @@ async fn what_is_not_seen_is_counted_by_itself() {
             transaction.does_not_see(Some(|version| version.labels.contains("NOT-SHOWN")));
             put(transaction, &of(VISIT).labelled(&["SEX"]));
             assert_eq!(transaction.has_label_backlog().unwrap(), !is_enough, "{count} of three, {steps} steps");
+            if is_enough {
+                let left = (transaction.label_steps, transaction.unseen_steps);
+                assert_eq!(left, (steps + count - 3, 3 - count), "{count} of three, {steps} steps");
+            }
         })
         .await;
     }
