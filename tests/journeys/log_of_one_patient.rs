@@ -366,7 +366,7 @@ async fn who_is_asked_about_with_others_is_told_so(concord: &Concord) {
             let events = events_of(&amina, &request).await;
             assert_eq!(events.len(), 1, "{question}: {events:?}");
             assert!(!events[0].contains("callum") && !events[0].contains("nobody"), "{question}: {events:?}");
-            let event: Value = serde_json::from_str(&events[0]).unwrap();
+            let event: Value = serde_json::from_str(&events[0]).expect("an event");
             of_each.push(["/resource/outcome", "/resource/outcomeDesc"].map(|place| text(&event, place)).join(" "));
         }
         seen.push(of_each);
@@ -454,7 +454,8 @@ async fn numbers_of_events_tell_nothing(concord: &Concord) {
         let events = stranger.entries("AuditEvent?_count=200").await;
         let own: Vec<i64> = events.iter().filter(|event| event.to_string().contains(&request)).map(number_of).collect();
         assert_eq!(own.len(), 3);
-        seen.push(own.iter().map(|one| own.iter().max().unwrap() - one).collect::<Vec<i64>>());
+        let newest = own.iter().max().copied().unwrap_or_default();
+        seen.push(own.iter().map(|one| newest - one).collect::<Vec<i64>>());
     }
     assert_eq!(seen[0], seen[1]);
 }

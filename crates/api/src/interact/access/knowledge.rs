@@ -26,7 +26,7 @@ use crate::interact::session::Session;
 const PATIENT: ResourceType = ResourceType::of("Patient");
 
 /// Of how many of those whom a search names with others it is told them that there was nothing.
-const MOST_ASKED: usize = 100;
+const MOST_ASKED: usize = 20;
 
 /// Whether the caller may know that there is a patient of this id: whoever may see the Patient, or whom anything but what
 /// they wrote themselves lets into the record.

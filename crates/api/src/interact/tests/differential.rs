@@ -290,6 +290,7 @@ fn data() -> impl Strategy<Value = Data> {
 
 /// Runs a few cases, others each time. `CONCORD_TEST_CASES` says how many times as many.
 fn runner(cases: u32) -> TestRunner {
+    #[expect(clippy::disallowed_methods, reason = "it is for tests alone")]
     let times = std::env::var("CONCORD_TEST_CASES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
     let cases = cases.saturating_mul(times);
     TestRunner::new(Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() })

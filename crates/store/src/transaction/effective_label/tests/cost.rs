@@ -115,19 +115,41 @@ async fn what_is_not_seen_is_counted_by_itself() {
 /// The same where labels go, and where some have gone and some come in one transaction.
 #[tokio::test]
 async fn what_is_not_seen_is_counted_by_itself_where_labels_go() {
-    // How many of three readings are hidden, how many steps there are, and whether that is enough.
-    for (count, steps, is_enough) in
-        [(0, 3, false), (0, 4, true), (1, 2, false), (1, 3, true), (2, 1, false), (2, 2, true), (3, 1, true)]
-    {
+    // How many of three readings are hidden, how many steps there are, and for those, and whether that is enough.
+    for (count, steps, hidden, is_enough) in [
+        (0, 3, 3, false),
+        (0, 4, 3, true),
+        (1, 1, 3, false),
+        (1, 2, 3, false),
+        (1, 3, 3, true),
+        (2, 1, 3, false),
+        (2, 2, 3, true),
+        (3, 1, 3, true),
+        (3, 1, 2, false),
+        (2, 2, 1, false),
+    ] {
         on_both(move |transaction| {
             put(transaction, &of(VISIT).labelled(&["SEX"]));
             for (number, reading) in ["r1", "r2", "r3"].into_iter().enumerate() {
                 let labels: &[&str] = if number < count { &["NOT-SHOWN"] } else { &[] };
                 put(transaction, &of((OBSERVATION, reading)).naming(&[VISIT]).labelled(labels));
             }
-            (transaction.label_steps, transaction.unseen_steps) = (steps, 3);
+            (transaction.label_steps, transaction.unseen_steps) = (steps, hidden);
             transaction.does_not_see(Some(|version| version.labels.contains("NOT-SHOWN")));
             put(transaction, &of(VISIT));
+            let left = match steps {
+                3.. => Some((steps - 3, hidden)),
+                _ if steps + count >= 3 && count <= hidden => Some((steps + count - 3, hidden - count)),
+                _ => None,
+            };
+            assert_eq!(transaction.has_label_backlog().unwrap(), left.is_none(), "{count} of three, {steps} steps");
+            if let Some(left) = left {
+                assert_eq!(
+                    (transaction.label_steps, transaction.unseen_steps),
+                    left,
+                    "{count} of three, {steps} steps"
+                );
+            }
             put(transaction, &of((OBSERVATION, "seen")).labelled(&["SEX"]));
             put(transaction, &of((OBSERVATION, "of-it")).naming(&[(OBSERVATION, "seen")]));
             put(transaction, &of((OBSERVATION, "seen")).labelled(&["SEX", "PSY"]));
