@@ -486,10 +486,6 @@ async fn of_several_each_is_told(concord: &Concord) {
         };
         let answer = ask.header("x-request-id", &request).await;
         assert!(answer.status < 300, "{place}: {}", answer.status);
-        if place == 5 {
-            // Of what is deleted the log of a patient tells by what it was.
-            continue;
-        }
         for patient in &patients {
             let events = events_of(patient, &request).await;
             assert_eq!(events.len(), 1, "{place}: {events:?}");

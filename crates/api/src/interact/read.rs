@@ -74,6 +74,7 @@ pub(super) fn version(
             reasons::denial(session, &decision, &version)?;
             return Err(ApiError::NotFound);
         }
+        access::in_all_records(session, Rows::Superseded, &version)?;
         let hidden_then = evaluation::redacted(session.transaction, &decision, Rows::Superseded, &version)?;
         redaction::without(version, hidden.into_iter().chain(hidden_then).collect())?
     };
@@ -261,10 +262,7 @@ fn evaluated(session: &mut Session<'_, '_>, head: &Head) -> Result<Permitted<Arc
         return Err(ApiError::NotFound);
     };
     reasons::permit_of(session, &decision, &head.version)?;
-    if head.version.patients > 1 {
-        let patients = session.transaction.patients_of(Rows::Current, &head.version)?;
-        session.audit.in_records(patients);
-    }
+    access::in_all_records(session, Rows::Current, &head.version)?;
     session.audit.saw(&head.version);
     Ok(permitted.with(decision))
 }

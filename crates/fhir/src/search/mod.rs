@@ -355,7 +355,9 @@ impl Query {
     #[must_use]
     pub fn named_patients(&self) -> Vec<String> {
         let mut named = named_patients(&self.searched_types(), &self.predicate);
-        named.extend(self.compartment.iter().filter(|patient| !named.contains(patient)).cloned().collect::<Vec<_>>());
+        if let Some(patient) = self.compartment.as_ref().filter(|patient| !named.contains(patient)) {
+            named.push(patient.clone());
+        }
         named
     }
 

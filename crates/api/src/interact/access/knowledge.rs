@@ -248,14 +248,13 @@ pub(crate) fn disclose_found(
     several.sort_unstable();
     several.dedup();
     for one in several.into_iter().take(MOST_ASKED) {
-        let told = in_whose_log(session, one)?;
+        let (told, known) = (in_whose_log(session, one)?, knows_of(session, one)?);
         let found = told.as_ref().and_then(|told| patients.get_mut(&told.key));
         match (told, found) {
             (_, Some(found)) if found.is_told => {}
             // Who is asked about by name is told so whether there is nothing of hers or what is kept from her: alike, and nothing else.
             (Some(told), found) => {
                 found.into_iter().for_each(|found| found.open.clear());
-                let known = knows_of(session, one)?;
                 without.push((told, known));
             }
             // The numbers of events must not tell who is there: whoever is not has one as well, in nobody's log.
@@ -271,6 +270,19 @@ pub(crate) fn disclose_found(
         told.push(Told { key, id, kept: !is_told, open, types });
     }
     session.audit.disclosed(told, own, known, without);
+    Ok(())
+}
+
+/// Says of a version that is read or written that it is in the records of all patients in whose it is.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn in_all_records(session: &mut Session<'_, '_>, rows: Rows, version: &Version) -> Result<(), ApiError> {
+    // Of a current version the one record that it is in is known.
+    if version.patients > 1 || rows == Rows::Superseded {
+        let patients = session.transaction.patients_of(rows, version)?;
+        session.audit.in_records(patients);
+    }
     Ok(())
 }
 

@@ -47,4 +47,6 @@ pub(crate) use decision::{
 };
 pub(crate) use decision_cache::DecisionCache;
 pub(crate) use facts::own_record;
-pub(crate) use knowledge::{Answer, disclose, disclose_found, patient_read, reads_patient, record_known, records_of};
+pub(crate) use knowledge::{
+    Answer, disclose, disclose_found, in_all_records, patient_read, reads_patient, record_known, records_of,
+};

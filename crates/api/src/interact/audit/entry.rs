@@ -178,7 +178,8 @@ impl AuditEntry {
     }
 
     /// The data of these patients is in the answer. If there are none, the only one who was asked about is told; the caller
-    /// finds it in their own log if they may know of that one.
+    /// finds it in their own log if they may know of that one. Those who were asked about besides, of whom nothing is told, come with
+    /// whether the caller may know of them.
     pub(crate) fn disclosed(
         &mut self,
         patients: Vec<Told>,

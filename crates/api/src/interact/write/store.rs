@@ -6,6 +6,7 @@ use concord_store::lower::Rows;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
+use crate::interact::access;
 use crate::interact::hooks::{Decides, refuse_identifying};
 use crate::interact::session::Session;
 use crate::interact::write::{PreparedVersion, copies, unfiled};
@@ -16,11 +17,7 @@ use crate::interact::write::{PreparedVersion, copies, unfiled};
 /// When the store fails.
 pub(crate) fn note(session: &mut Session<'_, '_>, version: &Version) -> Result<(), ApiError> {
     session.audit.found(version);
-    if version.patients > 1 {
-        let patients = session.transaction.patients_of(Rows::Current, version)?;
-        session.audit.in_records(patients);
-    }
-    Ok(())
+    access::in_all_records(session, Rows::Current, version)
 }
 
 /// Stores a version, in the place of the one that stands before if there is one, with what is told of it (its
