@@ -7,7 +7,7 @@ use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told, open_data_is_told_however_it_was_found, numbers_are_told_to_those_whom_they_are_about, what_a_reference_by_a_search_finds_is_told, who_is_asked_about_with_others_is_told_so, who_is_named_anywhere_is_told_so, numbers_of_events_tell_nothing, of_several_each_is_told, a_condition_does_not_tell_what_it_leads_through
+    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told, open_data_is_told_however_it_was_found, numbers_are_told_to_those_whom_they_are_about, what_a_reference_by_a_search_finds_is_told, who_is_asked_about_with_others_is_told_so, who_is_named_anywhere_is_told_so, numbers_of_events_tell_nothing, of_several_each_is_told, of_an_older_version_those_whose_it_was_are_told, a_condition_does_not_tell_what_it_leads_through
 }
 
 const NOT_SHOWN: &str = "by a rule that is not shown to you";
@@ -489,6 +489,28 @@ async fn of_several_each_is_told(concord: &Concord) {
         for patient in &patients {
             let events = events_of(patient, &request).await;
             assert_eq!(events.len(), 1, "{place}: {events:?}");
+        }
+    }
+}
+
+/// So is an older version told to those in whose records it was, and to nobody else, wherever the newest is.
+async fn of_an_older_version_those_whose_it_was_are_told(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let of = |patient: &str| json!({"actor": {"reference": format!("Patient/{patient}")}, "status": "accepted"});
+    let meeting = |of_whom: &[&str]| {
+        let participants: Vec<Value> = of_whom.iter().map(|patient| of(patient)).collect();
+        json!({"resourceType": "Appointment", "id": "left", "status": "proposed", "participant": participants})
+    };
+    system.store(&meeting(&["amina", "callum"])).await;
+    system.put("Appointment/left", &meeting(&["amina"])).await.expect(200);
+    for (version, told) in [(1, [1, 1]), (2, [1, 0])] {
+        let request = format!("00000000-0000-4000-8000-0000000008{version:02}");
+        let of_version = system.get(&format!("Appointment/left/_history/{version}"));
+        of_version.header("x-request-id", &request).await.expect(200);
+        for (patient, count) in ["amina", "callum"].into_iter().zip(told) {
+            let events = events_of(&concord.patient(patient), &request).await;
+            assert_eq!(events.len(), count, "{version} to {patient}: {events:?}");
         }
     }
 }

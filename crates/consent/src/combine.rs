@@ -202,6 +202,8 @@ fn too_much(patient: &PatientFacts, now: i64) -> Ruling {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use concord_fhir::index::Entries;
     use concord_fhir::json::{self, Limits, Value};
     use concord_fhir::predicate::Predicate;
@@ -235,7 +237,7 @@ mod tests {
         let reason = Some("unconscious in the emergency department");
         let resource_type = Some(ResourceType::of("MedicationRequest"));
         let request = Request { caller: &caller, action, resource_type, purpose, reason };
-        crate::decide(&request, &facts, NOW).unnamed
+        Arc::unwrap_or_clone(crate::decide(&request, &facts, NOW).unnamed)
     }
 
     fn data(name: &str, author: &str, patient: &str) -> Entries {

@@ -50,7 +50,7 @@ pub fn decide(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
         reasons: each_once(asked.reasons),
         obligations: obligations(&request.caller.actor, asked.glass_is_new),
         redactions,
-        unnamed,
+        unnamed: unnamed.into(),
         until: facts.next_change(now),
     }
 }

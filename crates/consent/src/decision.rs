@@ -1,5 +1,7 @@
 //! What a decision is: which resources, why, with what obligations, and until when.
 
+use std::sync::Arc;
+
 use concord_fhir::index::Entries;
 use concord_fhir::predicate::Predicate;
 
@@ -19,8 +21,9 @@ pub struct Decision {
     /// What has to be left out of some of the resources that are permitted. Only reads have any.
     pub redactions: Vec<Redaction>,
     /// What no resource that is shown may name, in the records that were asked about: what the patient denies to the caller
-    /// there. References to it are left out of whatever hands on the labels of what it names. Only reads have any.
-    pub unnamed: Predicate,
+    /// there. References to it are left out of whatever hands on the labels of what it names. Only reads have any. It is long where
+    /// the patient denies much, and each answer looks at it.
+    pub unnamed: Arc<Predicate>,
     /// The first moment (milliseconds since 1970 UTC) at which the same question may have another answer because a
     /// period begins or ends; none when time alone changes nothing.
     pub until: Option<i64>,

@@ -75,7 +75,7 @@ mod tests {
             reasons: Vec::new(),
             obligations,
             redactions: Vec::new(),
-            unnamed: Predicate::None,
+            unnamed: Predicate::None.into(),
             until: None,
         }
     }

@@ -1,6 +1,7 @@
 //! One call at work: everything that the functions of an interaction share.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use crate::error::ApiError;
 use crate::interact::audit::entry::AuditEntry;
@@ -47,7 +48,7 @@ pub(crate) struct SessionCache {
     /// Who they are, once that has been read.
     pub(crate) facts: RefCell<Option<(Actor, Facts)>>,
     /// What the decisions deny that nothing may name which is shown; none where they deny nothing.
-    unnamed: RefCell<Option<Predicate>>,
+    unnamed: RefCell<Option<Arc<Predicate>>>,
     /// The access version of what is about nobody as it was read last: whatever is read afterwards is no older.
     pub(crate) access_of_nobody: Cell<Option<i64>>,
 }
@@ -75,14 +76,14 @@ impl SessionCache {
     }
 
     /// Notes what a decision denies that nothing may name which is shown.
-    pub(crate) fn note_unnamed(&self, more: &Predicate) {
-        if *more == Predicate::None {
+    pub(crate) fn note_unnamed(&self, more: &Arc<Predicate>) {
+        if **more == Predicate::None {
             return;
         }
         let mut unnamed = self.unnamed.borrow_mut();
         *unnamed = Some(match unnamed.take() {
-            Some(known) if known == *more => known,
-            Some(known) => known.or(more.clone()),
+            Some(known) if Arc::ptr_eq(&known, more) || known == *more => known,
+            Some(known) => Arc::new((*known).clone().or((**more).clone())),
             None => more.clone(),
         });
     }
@@ -93,7 +94,7 @@ impl SessionCache {
     }
 
     /// What nothing may name that is shown.
-    pub(crate) fn unnamed(&self) -> Option<Predicate> {
+    pub(crate) fn unnamed(&self) -> Option<Arc<Predicate>> {
         self.unnamed.borrow().clone()
     }
 

@@ -22,6 +22,6 @@ pub use crate::entry::Source;
 pub use codes::CODED;
 pub use elements::is_content;
 pub use inherit::{Member, effective_labels, hands_on, spares_words, union};
-pub use naming::{is_of_names, leave_out, may_be_left_out, may_go_with_a_name, named};
+pub use naming::{is_of_names, leave_out, may_be_left_out, may_go_with_a_name, may_name, named};
 pub use sources::{Links, Said, canonical_name, links, links_and_said, named_by_parties, sources};
 pub use understood::{OWN_SYSTEM, is_understood};

@@ -26,6 +26,21 @@ pub fn named(value: &Value<'_>, base: &str) -> Vec<(ResourceType, String)> {
     names
 }
 
+/// Whether [`named`] may find a resource of these types, by the text of a body as it is stored: where it says no there is none, and
+/// the body need not be read. A name is spelt there letter by letter, but for what JSON and markup escape.
+#[must_use]
+pub fn may_name(body: &str, of: &dyn Fn(ResourceType) -> bool) -> bool {
+    let escapes_letters =
+        |(place, _): (usize, &str)| !matches!(body.as_bytes().get(place + 1), Some(b'"' | b'n' | b'r' | b't'));
+    let type_before = |(place, _): (usize, &str)| {
+        let letters = body.as_bytes().get(..place)?.iter().rev().take_while(|one| one.is_ascii_alphabetic()).count();
+        body.get(place - letters..place).and_then(ResourceType::parse)
+    };
+    body.contains('&')
+        || body.match_indices('\\').any(escapes_letters)
+        || body.match_indices('/').filter_map(type_before).any(of)
+}
+
 /// Takes the names of these out of a resource and of what it contains, each with all of the Reference, attachment or
 /// extension that it stands in; what cannot be without it goes with it, and so does the narrative, which may repeat it.
 /// Whether there was any.

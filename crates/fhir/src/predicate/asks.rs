@@ -1,6 +1,7 @@
 //! What a predicate asks for, looked at as a whole.
 
 use super::Predicate;
+use crate::registry::ResourceType;
 
 impl Predicate {
     /// What it asks of other resources, if it looks at any itself.
@@ -31,6 +32,19 @@ impl Predicate {
     #[must_use]
     pub fn walks(&self) -> bool {
         self.has(&|one| matches!(one, Predicate::DependsOn { .. }))
+    }
+
+    /// Whether resources of that type may be among what it means: where it says no there are none.
+    #[must_use]
+    pub fn may_be_of(&self, resource_type: ResourceType) -> bool {
+        match self {
+            Predicate::None => false,
+            Predicate::Type(types) => types.contains(&resource_type),
+            Predicate::And(parts) => parts.iter().all(|part| part.may_be_of(resource_type)),
+            Predicate::Or(parts) => parts.iter().any(|part| part.may_be_of(resource_type)),
+            Predicate::Not(part) => !matches!(&**part, Predicate::Type(types) if types.contains(&resource_type)),
+            _ => true,
+        }
     }
 
     fn has(&self, is: &dyn Fn(&Predicate) -> bool) -> bool {

@@ -360,3 +360,26 @@ fn what_leads_to_more_than_can_be_looked_at_counts_as_dependent() {
     let itself = naming("Composition", "c", MOST_LINKS - 2, &[&of("Composition", "c")]);
     assert!(!found(&itself, std::slice::from_ref(&itself)));
 }
+
+#[test]
+fn of_which_types_it_may_be_is_told_by_what_it_says_of_types() {
+    let observation = ResourceType::of("Observation");
+    let some = || Predicate::Entry(CODE, is("a"));
+    for (predicate, may) in [
+        (Predicate::All, true),
+        (Predicate::None, false),
+        (some(), true),
+        (types("Observation"), true),
+        (types("Patient"), false),
+        (types("Patient").and(some()), false),
+        (types("Observation").and(some()), true),
+        (types("Patient").or(some()), true),
+        (types("Patient").or(types("Goal").and(some())), false),
+        (types("Patient").negate(), true),
+        (types("Observation").negate(), false),
+        (types("Observation").and(some()).negate(), true),
+        (depends("Goal", types("Patient")), true),
+    ] {
+        assert_eq!(predicate.may_be_of(observation), may, "{predicate}");
+    }
+}

@@ -73,6 +73,11 @@ struct HeadRow {
     access: (i64, i64),
 }
 
+/// What each of these hands labels on along, by the key of its row.
+pub(crate) fn linked<'e>(versions: &[(&Version, &'e Entries)]) -> Vec<(i64, &'e Entries)> {
+    versions.iter().map(|(version, entries)| (version.key, *entries)).collect()
+}
+
 /// The statement for current versions among what follows `FROM`.
 fn heads(from: Sql, place: &'static str, bodies: Bodies) -> Sql {
     Sql::new("SELECT CAST(")
@@ -247,28 +252,25 @@ impl Transaction<'_> {
             return self.buffer(&versions, rows, registry);
         }
         self.touched.extend(versions.iter().map(|(version, _)| (version.resource_type, version.id.clone())));
-        self.insert_resources(versions.iter().map(|(version, _)| *version))?;
+        self.insert_resources(&versions)?;
         self.index(&versions)?;
-        let links: Vec<(i64, &Entries)> = versions.iter().map(|(version, entries)| (version.key, *entries)).collect();
-        self.put_links(&links)?;
+        self.put_links(&linked(&versions))?;
         let written: Vec<Written> = versions.iter().map(|(version, entries)| Written::new(version, entries)).collect();
         self.inherit(&written)
     }
 
-    /// Puts the rows of first versions in, without those of the index.
-    pub(crate) fn insert_resources<'v>(
-        &mut self,
-        versions: impl Iterator<Item = &'v Version>,
-    ) -> Result<(), StoreError> {
+    /// Puts the rows of first versions in with what they inherit from, without those of the index.
+    pub(crate) fn insert_resources(&mut self, versions: &[(&Version, &Entries)]) -> Result<(), StoreError> {
         const INTO: &str = " INTO resource (rid, type, id, version, updated, method, deleted, patient, patients, \
                             author, labels, body, digest) ";
-        let versions: Vec<&Version> = versions.collect();
         if self.is_postgres() {
             for chunk in versions.chunks(1_000) {
-                let big = |number: fn(&Version) -> i64| Bind::Bigs(chunk.iter().map(|one| number(one)).collect());
-                let small = |number: fn(&Version) -> i16| Bind::Smalls(chunk.iter().map(|one| number(one)).collect());
-                let text =
-                    |text: fn(&Version) -> &String| Bind::Texts(chunk.iter().map(|one| text(one).clone()).collect());
+                let big = |number: fn(&Version) -> i64| Bind::Bigs(chunk.iter().map(|(one, _)| number(one)).collect());
+                let small =
+                    |number: fn(&Version) -> i16| Bind::Smalls(chunk.iter().map(|(one, _)| number(one)).collect());
+                let text = |text: fn(&Version) -> &String| {
+                    Bind::Texts(chunk.iter().map(|(one, _)| text(one).clone()).collect())
+                };
                 let mut sql = Sql::new("INSERT").sql(INTO).sql("SELECT * FROM unnest(").bind(big(|one| one.key));
                 for bind in [
                     small(|one| one.resource_type.number()),
@@ -286,13 +288,13 @@ impl Transaction<'_> {
                 ] {
                     sql = sql.sql(", ").bind(bind);
                 }
-                self.run(sql.sql(")"))?;
+                self.run_with_sources(sql.sql(")"), &linked(chunk))?;
             }
             return Ok(());
         }
         for chunk in versions.chunks(64) {
             let mut sql = Sql::new(OR_FAIL).sql(INTO);
-            for (place, version) in chunk.iter().enumerate() {
+            for (place, (version, _)) in chunk.iter().enumerate() {
                 sql.push_sql(if place == 0 { "VALUES (" } else { ", (" });
                 let binds: [Bind; 13] = [
                     version.key.into(),
@@ -311,7 +313,7 @@ impl Transaction<'_> {
                 ];
                 sql.push_row(binds);
             }
-            self.run(sql)?;
+            self.run_with_sources(sql, &linked(chunk))?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use crate::rows::{Head, Version};
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
 use crate::transaction::effective_label::Written;
+use crate::transaction::versions::linked;
 
 /// How many index rows are buffered at most.
 const MOST_ROWS: usize = 20_000;
@@ -80,10 +81,9 @@ impl Transaction<'_> {
         let links = std::mem::take(&mut buffer.links);
         let under = buffer.registry;
         buffer.bypassed = true;
-        let stored = self.insert_resources(resources.iter()).and_then(|()| {
-            let by_key: Vec<(i64, &Entries)> =
-                resources.iter().zip(&links).map(|(version, links)| (version.key, links)).collect();
-            self.put_links(&by_key)?;
+        let versions: Vec<(&Version, &Entries)> = resources.iter().zip(&links).collect();
+        let stored = self.insert_resources(&versions).and_then(|()| {
+            self.put_links(&linked(&versions))?;
             self.load_entries(&entries, under)
         });
         if let Some(buffer) = self.buffer.as_mut() {

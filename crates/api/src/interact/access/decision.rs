@@ -255,7 +255,7 @@ pub(crate) fn decide_search(
     both.permit = both.permit.and(theirs.permit.clone());
     both.reasons.extend(theirs.reasons.iter().cloned());
     both.redactions.extend(theirs.redactions.iter().cloned());
-    both.unnamed = both.unnamed.or(theirs.unnamed.clone());
+    both.unnamed = Arc::new((*both.unnamed).clone().or((*theirs.unnamed).clone()));
     both.until = both.until.into_iter().chain(theirs.until).min();
     Ok(Arc::new(both))
 }

@@ -34,11 +34,14 @@ pub(crate) fn leave_out(
     composed: Option<&mut Value<'static>>,
 ) -> Result<(), ApiError> {
     let Some(unnamed) = session.cache.unnamed() else { return Ok(()) };
-    let shown: Vec<&mut Version> =
-        versions.into_iter().filter(|version| !version.deleted && !is_event(version.resource_type)).collect();
     let mut names = Vec::new();
-    for version in &shown {
-        names.extend(label::named(&version.resource()?, &session.service.base));
+    let mut shown = Vec::new();
+    for version in versions.into_iter().filter(|version| !version.deleted && !is_event(version.resource_type)) {
+        let of_it = names_in(version, &session.service.base, &unnamed)?;
+        if !of_it.is_empty() {
+            names.extend(of_it);
+            shown.push(version);
+        }
     }
     if let Some(value) = &composed {
         names.extend(label::named(value, &session.service.base));
@@ -95,8 +98,18 @@ pub(crate) fn names_denied(
     if *unnamed == Predicate::None || version.deleted {
         return Ok(false);
     }
-    let names = label::named(&version.resource()?, transaction.base());
+    let names = names_in(version, transaction.base(), unnamed)?;
     Ok(!denied(transaction, names, unnamed)?.is_empty())
+}
+
+/// What a version names that may be denied: most name nothing that could be, and are not read for that.
+fn names_in(version: &Version, base: &str, unnamed: &Predicate) -> Result<Vec<(ResourceType, String)>, ApiError> {
+    let may_be_denied = |of| unnamed.may_be_of(of);
+    if !label::may_name(&version.body, &may_be_denied) {
+        debug_assert!(!label::named(&version.resource()?, base).iter().any(|(of, _)| may_be_denied(*of)));
+        return Ok(Vec::new());
+    }
+    Ok(label::named(&version.resource()?, base))
 }
 
 /// A search in which nothing is found by the name of what is denied in the same record, nor by what may be left out with a name where it
@@ -236,6 +249,7 @@ fn denied(
     mut names: Vec<(ResourceType, String)>,
     unnamed: &Predicate,
 ) -> Result<Vec<NamedIn>, ApiError> {
+    names.retain(|(of, _)| unnamed.may_be_of(*of));
     names.sort_unstable();
     names.dedup();
     if names.is_empty() {

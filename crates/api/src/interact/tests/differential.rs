@@ -244,7 +244,7 @@ fn permitting(permit: Predicate) -> Decision {
         reasons: Vec::new(),
         obligations: Vec::new(),
         redactions: Vec::new(),
-        unnamed: Predicate::None,
+        unnamed: Predicate::None.into(),
         until: None,
     }
 }

@@ -7,6 +7,8 @@ fn without(text: &str, gone: &str) -> String {
     let mut value = parse(text.as_bytes(), &Limits::default()).unwrap().into_owned();
     let is_gone = |of: ResourceType, id: &str| format!("{of}/{id}") == gone;
     let was_there = named(&value, BASE).iter().any(|(of, id)| is_gone(*of, id));
+    let may_be_there = |text: &str| may_name(text, &|of| gone.starts_with(&format!("{of}/")));
+    assert!(!was_there || (may_be_there(text) && may_be_there(&json::to_string(&value))), "{text}");
     assert_eq!(leave_out(&mut value, BASE, &is_gone), was_there, "{text}");
     assert!(!named(&value, BASE).iter().any(|(of, id)| is_gone(*of, id)), "{}", json::to_string(&value));
     json::to_string(&value)
@@ -222,5 +224,24 @@ fn what_stays_named_is_found_by() {
         ("Observation.unknown", "Patient"),
     ] {
         assert!(may(name, target), "{name}");
+    }
+}
+
+#[test]
+fn whether_a_body_may_name_something_is_seen_by_its_text() {
+    let of = |name: &'static str| move |of: ResourceType| of == ResourceType::of(name);
+    for text in ["Condition/a", "/Condition/a", "x-Condition/a", "\u{e9}Condition/a", "Patient/p/Condition/a"] {
+        assert!(may_name(text, &of("Condition")), "{text}");
+        assert!(!may_name(text, &of("Encounter")), "{text}");
+    }
+    for text in ["", "/", "Condition", "Condition-/a", "xCondition/a", "condition/a", "Condition /a", "CodeSystem/a"] {
+        assert!(!may_name(text, &of("Condition")), "{text}");
+    }
+    // What is escaped may be anything, but for what is no letter of a name.
+    for text in ["&#67;ondition", r"Condition\/a", r"\u0043ondition", r"\\43 ondition", "\\"] {
+        assert!(may_name(text, &of("Condition")), "{text}");
+    }
+    for text in [r#"\"Encounter/a\""#, r"a\nb", r"a\rb\tc"] {
+        assert!(!may_name(text, &of("Condition")), "{text}");
     }
 }

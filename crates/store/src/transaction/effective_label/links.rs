@@ -17,13 +17,32 @@ use crate::transaction::Transaction;
 /// The first number of the locks that order writers who depend on one another, and how many there are.
 const LOCKS: (i32, u32) = (4_051_702, 1_024);
 
+/// How what is inherited from is put in.
+const INTO_SOURCES: &str = "INSERT INTO label_source (resource, type, id, version) ";
+
 /// A version that inherits, by its key; what it inherits from; and the labels of that.
 pub(super) type Link = (i64, Place, String);
 
+/// What each of these inherits from.
+fn sources_of(all: &[(i64, &Entries)]) -> Vec<(i64, Place)> {
+    all.iter().flat_map(|(key, entries)| places(entries).into_iter().map(|place| (*key, place))).collect()
+}
+
+/// Rows for PostgreSQL, which takes them as lists.
+fn listed(rows: &[(i64, Place)]) -> Sql {
+    let mut sql = Sql::new("SELECT * FROM unnest(");
+    sql.push_row([
+        Bind::Bigs(rows.iter().map(|(key, _)| *key).collect()),
+        Bind::Smalls(rows.iter().map(|(_, (number, ..))| *number).collect()),
+        Bind::Texts(rows.iter().map(|(_, (_, id, _))| id.clone()).collect()),
+        Bind::Bigs(rows.iter().map(|(_, (.., version))| *version).collect()),
+    ]);
+    sql
+}
+
 impl Transaction<'_> {
-    /// Puts what resources that are new hand labels on along in.
+    /// Puts in what resources that are new hand labels on along, besides what they inherit from, which is put in with them.
     pub(crate) fn put_links(&mut self, all: &[(i64, &Entries)]) -> Result<(), StoreError> {
-        self.put_sources(all)?;
         self.put_contents(all)?;
         self.put_names(all)?;
         Ok(())
@@ -31,9 +50,7 @@ impl Transaction<'_> {
 
     /// Puts what resources inherit from in.
     pub(crate) fn put_sources(&mut self, all: &[(i64, &Entries)]) -> Result<(), StoreError> {
-        let rows: Vec<(i64, Place)> =
-            all.iter().flat_map(|(key, entries)| places(entries).into_iter().map(|place| (*key, place))).collect();
-        self.put_places(&rows)
+        self.put_places(&sources_of(all))
     }
 
     /// Puts in what an event of the log is about.
@@ -45,18 +62,9 @@ impl Transaction<'_> {
 
     fn put_places(&mut self, rows: &[(i64, Place)]) -> Result<(), StoreError> {
         for chunk in rows.chunks(CHUNK) {
-            let mut sql = Sql::new("INSERT INTO label_source (resource, type, id, version) ");
+            let mut sql = Sql::new(INTO_SOURCES);
             if self.is_postgres() {
-                sql = sql
-                    .sql("SELECT * FROM unnest(")
-                    .bind(Bind::Bigs(chunk.iter().map(|(key, _)| *key).collect()))
-                    .sql(", ")
-                    .bind(Bind::Smalls(chunk.iter().map(|(_, (number, ..))| *number).collect()))
-                    .sql(", ")
-                    .bind(Bind::Texts(chunk.iter().map(|(_, (_, id, _))| id.clone()).collect()))
-                    .sql(", ")
-                    .bind(Bind::Bigs(chunk.iter().map(|(_, (.., version))| *version).collect()))
-                    .sql(")");
+                sql = sql.append(listed(chunk));
             } else {
                 for (place, (key, (number, id, version))) in chunk.iter().enumerate() {
                     sql.push_sql(if place == 0 { "VALUES (" } else { ", (" });
@@ -66,6 +74,19 @@ impl Transaction<'_> {
             }
             self.run(sql)?;
         }
+        Ok(())
+    }
+
+    /// Puts rows of resources in that are new, by a statement that does so and a part of it for what they inherit from: on PostgreSQL
+    /// by one statement, where the way there and back costs more than those rows.
+    pub(crate) fn run_with_sources(&mut self, resources: Sql, all: &[(i64, &Entries)]) -> Result<(), StoreError> {
+        let rows = sources_of(all);
+        if !self.is_postgres() || rows.is_empty() || rows.len() > CHUNK {
+            self.run(resources)?;
+            return self.put_places(&rows);
+        }
+        let sources = Sql::new("WITH sources AS (").sql(INTO_SOURCES).append(listed(&rows)).sql(") ");
+        self.run(sources.append(resources))?;
         Ok(())
     }
 
