@@ -22,14 +22,10 @@ const AT_A_TIME: Duration = Duration::from_micros(250);
 /// How long a small write takes on the thread that does all of them: nobody comes between its steps.
 const SMALL: Duration = Duration::from_micros(750);
 
-/// How long a thread that answers does one thing after the other before others that wait on it have their turn.
-const INLINE: Duration = Duration::from_micros(500);
-
 thread_local! {
     static GIVING_WAY: Cell<bool> = const { Cell::new(false) };
     /// Since when this thread has been at work, if it is one that lets others come between.
     static AT_WORK: Cell<Option<Instant>> = const { Cell::new(None) };
-    static AT_ONCE: Cell<Duration> = const { Cell::new(Duration::ZERO) };
     /// What is raised when nobody wants any more what this thread does: whoever waits for it has gone away, or its place is wanted
     /// back.
     static UNWANTED: RefCell<Vec<Arc<AtomicBool>>> = const { RefCell::new(Vec::new()) };
@@ -195,18 +191,6 @@ pub fn let_others_between() {
     }
 }
 
-/// Lets others that wait on this thread come first, once it has been at work at once for longer than they should wait. One
-/// client may send its next request before it has the answer to this one, and that would come first.
-pub async fn in_turn(since: Instant) {
-    let sum = AT_ONCE.get() + since.elapsed();
-    if sum < INLINE {
-        AT_ONCE.set(sum);
-        return;
-    }
-    AT_ONCE.set(Duration::ZERO);
-    tokio::task::yield_now().await;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,31 +247,5 @@ mod tests {
         assert!(threads.waiting().is_empty(), "nobody chooses it any more");
         own.send(Box::new(|| ())).unwrap();
         assert!(threads.handed_over_meanwhile(3, &jobs).is_some());
-    }
-
-    #[tokio::test]
-    async fn others_come_first_after_a_while() {
-        use std::rc::Rc;
-        let tasks = tokio::task::LocalSet::new();
-        let (turns, others) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
-        let (own, seen) = (Rc::clone(&others), Rc::clone(&turns));
-        tasks.spawn_local(async move {
-            for _ in 0..40 {
-                let since = Instant::now().checked_sub(INLINE / 4).unwrap();
-                in_turn(since).await;
-                seen.set(own.get());
-            }
-        });
-        tasks.spawn_local(async move {
-            loop {
-                others.set(others.get() + 1);
-                if others.get() > 100 {
-                    return;
-                }
-                tokio::task::yield_now().await;
-            }
-        });
-        tasks.await;
-        assert!(turns.get() >= 9, "{}", turns.get());
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::apart::{apart, asking_who_waits, in_turn};
+use crate::apart::{apart, asking_who_waits};
 use crate::error::WorkError;
 use crate::fair_queue::Asker;
 use crate::transaction::Transaction;
@@ -48,7 +48,6 @@ impl Store {
         self.log_is_whole(reads).await;
         let (result, records) = match &*self.backend {
             Backend::Sqlite(sqlite) => {
-                let started = Instant::now();
                 let begun = match extent {
                     Extent::Little | Extent::Unknown => sqlite.read_a_little(&self.shared, reads, false, &work),
                     Extent::Alone => sqlite.read_a_little(&self.shared, reads, true, &work),
@@ -58,7 +57,6 @@ impl Store {
                     Some(done) => {
                         // What is to be committed is waited for together with others', and whoever is next waits for nothing.
                         drop(place);
-                        in_turn(started).await;
                         done
                     }
                     None => self.read_in_places(reads, place, work).await?,

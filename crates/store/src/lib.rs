@@ -95,7 +95,7 @@ use std::time::Duration;
 
 use concord_fhir::registry::{Registry, ResourceType};
 
-pub use apart::{Unfinished, apart, in_turn, let_others_between};
+pub use apart::{Unfinished, apart, let_others_between};
 pub use backup::{Restoring, backup, remove};
 pub use bounded_reads::Place;
 pub use cost::{Cost, Extent};

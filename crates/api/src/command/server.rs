@@ -1,14 +1,20 @@
 //! A server in parts: what requests need, what answers them, and what is done beside that now and then.
 
+use std::future::ready;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::App;
+use actix_web::dev::AppConfig;
 use actix_web::middleware::{Compress, from_fn};
+use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
-use actix_web::{App, HttpServer};
 use concord_store::transaction::effective_label::BacklogStep;
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::auth::Verifier;
 use crate::auth::development::DevelopmentIssuer;
@@ -16,8 +22,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, sign_in as describe_sign_in, smart};
 use crate::http::{
-    self, Aggregator, Answers, Bodies, CanAnswer, Harness, Hosts, KeptForms, Maintenance, Manners, Pace, RefusalPace,
-    Refusals, Server, TrustedProxies,
+    self, Aggregator, Answers, Bodies, CanAnswer, Harness, Hosts, KeptForms, Maintenance, Manners, Pace, Portions,
+    RefusalPace, Refusals, Server, TrustedProxies,
 };
 use crate::interact::Service;
 use crate::interact::audit::chain;
@@ -49,6 +55,9 @@ const HEAD_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long a client may take to close a connection that is over.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How many connections the system keeps that have not been seen yet.
+const WAITING: i32 = 1_024;
 
 /// How long a connection is kept on which nothing is asked.
 const IDLE: Duration = Duration::from_secs(5);
@@ -98,7 +107,7 @@ pub(super) fn answering(
     let still = Duration::from_secs(config.connection_timeout_seconds);
     let manners = Manners { still, given_up: server.metrics.given_up() };
     let hosts = Data::new(hosts);
-    let mut http = HttpServer::new(move || {
+    let app = move || {
         let ephemeral = harness.clone();
         // Each thread begins with this.
         actix_web::rt::spawn(http::watch_lateness(Arc::clone(&server.metrics)));
@@ -120,21 +129,52 @@ pub(super) fn answering(
                 }
                 http::routes(config, server.sign_in.as_deref(), is_ephemeral);
             })
-    })
-    .on_connect(move |socket, extensions| http::opened(socket, extensions, &manners))
-    .client_request_timeout(HEAD_WITHIN)
-    .client_disconnect_timeout(GONE_WITHIN)
-    .keep_alive(IDLE)
-    .shutdown_timeout(config.shutdown_timeout_seconds);
-    http = match taken {
-        Some(listener) => http.listen(listener),
-        None => http.bind(config.listen),
-    }
-    .map_err(|error| cannot_listen("listen", config.listen, &error))?;
+    };
+    let failed = |error: std::io::Error| cannot_listen("listen", config.listen, &error);
+    let listener = match taken {
+        Some(listener) => listener,
+        None => listening(config.listen).map_err(failed)?,
+    };
+    let address = listener.local_addr().map_err(failed)?;
+    let mut builder = actix_server::Server::build().shutdown_timeout(config.shutdown_timeout_seconds);
     if let Some(workers) = config.workers {
-        http = http.workers(workers);
+        builder = builder.workers(workers);
     }
-    Ok((http.addrs().first().copied().unwrap_or(config.listen), http.run()))
+    let ends = builder.graceful_shutdown_signal();
+    // What actix-web's own server does, with connections that are read in portions.
+    let connected = move || {
+        let (ends, manners) = (ends.clone(), manners.clone());
+        let app = app().into_factory().map_err(|error: actix_web::Error| error.error_response());
+        let requests = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let ends = ends.clone();
+                async move { ends.notified().await }
+            })
+            .keep_alive(IDLE)
+            .client_request_timeout(HEAD_WITHIN)
+            .client_disconnect_timeout(GONE_WITHIN)
+            .local_addr(address)
+            .on_connect_ext(move |connection: &Portions, extensions| {
+                http::opened(connection.stream(), extensions, &manners);
+            })
+            .h1(map_config(app, |()| AppConfig::default()));
+        fn_service(|stream: TcpStream| {
+            let client = stream.peer_addr().ok();
+            ready(Ok((Portions::of(stream), client)))
+        })
+        .and_then(requests)
+    };
+    let builder = builder.listen("http", listener, connected).map_err(failed)?;
+    Ok((address, builder.run()))
+}
+
+/// Listens at an address, with room for as many who have not been seen yet as actix-web has.
+fn listening(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(WAITING)?;
+    Ok(socket.into())
 }
 
 /// Something that a thread of its own does now and then while the server runs, and once more when it has stopped.

@@ -1,7 +1,6 @@
 //! What a connection may hold on to. A request's body that nobody wants ends the connection, and so does a client that does
 //! not take its answer, or begins a request and does not come to an end.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::{Shutdown, TcpStream};
@@ -79,8 +78,7 @@ thread_local! {
 }
 
 /// Knows a connection that has been opened.
-pub fn opened(socket: &dyn Any, extensions: &mut Extensions, manners: &Manners) {
-    let Some(stream) = socket.downcast_ref::<rt::net::TcpStream>() else { return };
+pub fn opened(stream: &rt::net::TcpStream, extensions: &mut Extensions, manners: &Manners) {
     // Else the end of an answer waits until the client has acknowledged the rest, which it does when it likes. A connection
     // of which this cannot be said is slower, and no worse.
     let _slower = stream.set_nodelay(true);

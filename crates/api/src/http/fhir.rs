@@ -13,6 +13,7 @@ use super::negotiate::Answer;
 use super::prefer::Return;
 use super::reply::{Reply, Wants};
 use super::response::{response, without_body};
+use super::turns::{Asks, in_turns};
 use super::{aggregator, answers, bundle, content, document_page, error, system};
 use crate::error::ApiError;
 use crate::interact::access::person;
@@ -21,7 +22,12 @@ use crate::interact::execute::{Outcome, carry_out_within};
 use crate::telemetry::Progress;
 
 /// Serves a request for anything that needs to know who asks.
-pub(super) async fn serve(request: HttpRequest, server: Data<Server>, mut payload: Payload) -> HttpResponse {
+pub(super) async fn serve(request: HttpRequest, server: Data<Server>, payload: Payload) -> HttpResponse {
+    let asks = Asks::of(&request);
+    in_turns(&asks, served(request, server, payload, &asks)).await
+}
+
+async fn served(request: HttpRequest, server: Data<Server>, mut payload: Payload, asks: &Asks) -> HttpResponse {
     let ids = request_id(&request);
     let path = request.uri().path().strip_prefix("/fhir").unwrap_or_default().to_owned();
     if request.method() == HttpMethod::OPTIONS {
@@ -50,15 +56,11 @@ pub(super) async fn serve(request: HttpRequest, server: Data<Server>, mut payloa
     if server.maintenance.as_ref().is_some_and(|maintenance| maintenance.is_on()) {
         return told(&ApiError::Maintenance, &Answer::default());
     }
-    let begun = std::time::Instant::now();
     let mut exchange = match Exchange::begin(&request, &server).await {
         Ok(exchange) => exchange,
-        Err((error, answer)) => {
-            // What is refused costs little, and may be sent all the more often.
-            concord_store::in_turn(begun).await;
-            return told(&error, &answer);
-        }
+        Err((error, answer)) => return told(&error, &answer),
     };
+    asks.are(server.service.company.asker(&exchange.call.caller));
     let for_another = server.aggregator.as_ref().filter(|_| exchange.aggregator().is_some());
     // On the heap: this future is moved before it runs, and what it waits for is large.
     let answered = Box::pin(async {
