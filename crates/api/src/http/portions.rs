@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::task::yield_now;
+
+use super::turns::OthersCome;
 
 /// How many bytes are read before others are seen to.
 const PORTION: usize = 16 * 1024;
@@ -17,13 +18,13 @@ const PORTION: usize = 16 * 1024;
 pub struct Portions<S = TcpStream> {
     stream: S,
     left: usize,
-    others_come: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    others_come: OthersCome,
 }
 
 impl<S> Portions<S> {
     /// Nothing has been read.
     pub fn of(stream: S) -> Portions<S> {
-        Portions { stream, left: PORTION, others_come: None }
+        Portions { stream, left: PORTION, others_come: OthersCome::default() }
     }
 
     /// What is read.
@@ -35,10 +36,7 @@ impl<S> Portions<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Portions<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.left == 0 {
-            // The runtime goes on with it once it has looked for what has come on connections.
-            let others_come = self.others_come.get_or_insert_with(|| Box::pin(yield_now()));
-            ready!(others_come.as_mut().poll(context));
-            self.others_come = None;
+            ready!(self.others_come.poll(context));
             self.left = PORTION;
         }
         let before = into.filled().len();
@@ -83,7 +81,7 @@ mod tests {
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::UnixStream;
-    use tokio::task::LocalSet;
+    use tokio::task::{LocalSet, yield_now};
 
     use super::*;
 

@@ -11,7 +11,7 @@ use std::collections::hash_map::RandomState;
 use std::future::poll_fn;
 use std::hash::BuildHasher as _;
 use std::pin::{Pin, pin};
-use std::task::ready;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
@@ -102,21 +102,34 @@ impl Asks {
     }
 }
 
+/// Waits until others have been seen to: the runtime goes on once it has looked for what has come on connections.
+#[derive(Default)]
+pub(super) struct OthersCome(Option<Pin<Box<dyn Future<Output = ()>>>>);
+
+impl OthersCome {
+    /// Whether they have been since this was asked first.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let others_come = self.0.get_or_insert_with(|| Box::pin(yield_now()));
+        ready!(others_come.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(())
+    }
+}
+
 /// Does the work of whoever asks, each part of it when it is their turn.
 pub(super) async fn in_turns<T>(asks: &Asks, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
-    let mut waiting: Option<(u64, Pin<Box<dyn Future<Output = ()>>>)> = None;
+    let (mut waits_since, mut others_come) = (None, OthersCome::default());
     poll_fn(|context| {
         loop {
-            if let Some((since, others_come)) = &mut waiting {
-                ready!(others_come.as_mut().poll(context));
-                TURNS.with_borrow_mut(|turns| turns.have_waited(*since));
-                waiting = None;
+            if let Some(since) = waits_since {
+                ready!(others_come.poll(context));
+                TURNS.with_borrow_mut(|turns| turns.have_waited(since));
             }
-            let must_wait = TURNS.with_borrow(|turns| (!turns.has_turn(asks.who.get())).then_some(turns.round));
-            let Some(since) = must_wait else { break };
-            // The runtime goes on with it once it has looked for what has come on connections.
-            waiting = Some((since, Box::pin(yield_now())));
+            waits_since = TURNS.with_borrow(|turns| (!turns.has_turn(asks.who.get())).then_some(turns.round));
+            if waits_since.is_none() {
+                break;
+            }
         }
         let begun = Instant::now();
         let done = work.as_mut().poll(context);

@@ -148,6 +148,7 @@ fn left_behind(
         }
         session.audit.in_record(record.patient);
         reasons::permit_of(session, &decision, &version)?;
+        access::in_all_records(session, Rows::Superseded, &version)?;
         session.audit.saw(&version);
         let hidden = evaluation::redacted(session.transaction, &decision, Rows::Superseded, &record.last)?;
         let hidden_then = evaluation::redacted(session.transaction, &decision, Rows::Superseded, &version)?;
