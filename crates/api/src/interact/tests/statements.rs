@@ -57,27 +57,27 @@ system create 3 3
 patient read 0 2
 patient vread 0 0
 patient search 2 3
-patient update 16 16
-patient delete 15 15
-patient create 5 10
+patient update 15 15
+patient delete 14 14
+patient create 4 9
 professional read 0 0
 professional vread 0 0
 professional search 2 2
-professional update 15 15
-professional delete 14 14
-professional create 7 10
+professional update 14 14
+professional delete 13 13
+professional create 6 9
 role read 0 0
 role vread 0 0
 role search 2 2
-role update 19 19
-role delete 15 15
-role create 9 12
+role update 18 18
+role delete 14 14
+role create 8 11
 carer read 0 2
 carer vread 0 0
 carer search 2 3
-carer update 18 18
-carer delete 15 15
-carer create 9 9
+carer update 17 17
+carer delete 14 14
+carer create 8 8
 ";
 
 const OBSERVATION: ResourceType = ResourceType::of("Observation");
