@@ -6,10 +6,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_cors::Cors;
 use actix_http::HttpService;
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_service::{IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::App;
-use actix_web::dev::AppConfig;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
@@ -108,27 +110,8 @@ pub(super) fn answering(
     let manners = Manners { still, given_up: server.metrics.given_up() };
     let hosts = Data::new(hosts);
     let app = move || {
-        let ephemeral = harness.clone();
-        // Each thread begins with this.
-        actix_web::rt::spawn(http::watch_lateness(Arc::clone(&server.metrics)));
-        actix_web::rt::spawn(concord_store::hand_out_answers());
-        App::new()
-            .app_data(server.clone())
-            .app_data(hosts.clone())
-            .wrap(http::cors(&origins, server.clone(), harness.clone()))
-            .wrap(from_fn(http::readable))
-            .wrap(Compress::default())
-            .wrap(from_fn(http::unpackable))
-            .wrap(from_fn(http::named_so))
-            .wrap(from_fn(http::traced))
-            .wrap(from_fn(http::mannered))
-            .configure(|config| {
-                let is_ephemeral = ephemeral.is_some();
-                if let Some(harness) = ephemeral {
-                    config.app_data(harness);
-                }
-                http::routes(config, server.sign_in.as_deref(), is_ephemeral);
-            })
+        let cors = http::cors(&origins, server.clone(), harness.clone());
+        app(server.clone(), hosts.clone(), harness.clone(), cors)
     };
     let failed = |error: std::io::Error| cannot_listen("listen", config.listen, &error);
     let listener = match taken {
@@ -166,6 +149,43 @@ pub(super) fn answering(
     };
     let builder = builder.listen("http", listener, connected).map_err(failed)?;
     Ok((address, builder.run()))
+}
+
+/// What answers on one thread.
+fn app(
+    server: Data<Server>,
+    hosts: Data<Hosts>,
+    harness: Option<Data<Harness>>,
+    cors: Cors,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    // Each thread begins with this.
+    actix_web::rt::spawn(http::watch_lateness(Arc::clone(&server.metrics)));
+    actix_web::rt::spawn(concord_store::hand_out_answers());
+    App::new()
+        .app_data(server.clone())
+        .app_data(hosts)
+        .wrap(cors)
+        .wrap(from_fn(http::readable))
+        .wrap(Compress::default())
+        .wrap(from_fn(http::unpackable))
+        .wrap(from_fn(http::named_so))
+        .wrap(from_fn(http::traced))
+        .wrap(from_fn(http::mannered))
+        .configure(|config| {
+            let is_ephemeral = harness.is_some();
+            if let Some(harness) = harness {
+                config.app_data(harness);
+            }
+            http::routes(config, server.sign_in.as_deref(), is_ephemeral);
+        })
 }
 
 /// Listens at an address, with room for as many who have not been seen yet as actix-web has.
