@@ -4,6 +4,9 @@
 //!
 //! SQLite's interface for that is one of pointers: a file system of its own (`sqlite3_vfs`), which is the usual one but for files
 //! of write-ahead logs. There the header of a frame is held until the page comes, which is SQLite's next call about that file.
+//!
+//! SQLite makes and empties room for three files with each table that it keeps in memory for a statement, so what is held of a
+//! log is elsewhere, and of a file there is one pointer more.
 
 #![expect(unsafe_code, reason = "SQLite's file system can be given in no other way")]
 
@@ -24,7 +27,7 @@ const NOWHERE: i64 = -1;
 /// The name of the file system.
 const NAME: &std::ffi::CStr = c"concord";
 
-/// The usual file system, and where in a file of ours begins what is held beside that of the usual one.
+/// The usual file system, and where in a file of ours the pointer stands, behind what the usual one has there.
 struct Below {
     system: *mut ffi::sqlite3_vfs,
     begins: usize,
@@ -58,9 +61,9 @@ pub(crate) fn install() {
         unsafe {
             let system = ffi::sqlite3_vfs_find(std::ptr::null());
             let size = usize::try_from(system.as_ref()?.szOsFile).ok()?;
-            let begins = size.next_multiple_of(align_of::<Held>());
+            let begins = size.next_multiple_of(align_of::<*mut Held>());
             let own = ffi::sqlite3_vfs {
-                szOsFile: c_int::try_from(begins + size_of::<Held>()).ok()?,
+                szOsFile: c_int::try_from(begins + size_of::<*mut Held>()).ok()?,
                 zName: NAME.as_ptr(),
                 pNext: std::ptr::null_mut(),
                 xOpen: Some(open),
@@ -75,14 +78,23 @@ pub(crate) fn install() {
     });
 }
 
-/// What is held of a file.
+/// Where the pointer to what is held of a file stands.
 ///
 /// # Safety
-/// The file was opened by [`open`], as a write-ahead log.
-unsafe fn held_of(file: *mut ffi::sqlite3_file) -> *mut Held {
+/// SQLite has given the file to [`open`].
+unsafe fn place_of_held(file: *mut ffi::sqlite3_file) -> *mut *mut Held {
     let begins = BELOW.get().and_then(Option::as_ref).map_or(0, |below| below.begins);
     // SAFETY: SQLite gives a file the room that the file system asks for.
     unsafe { file.cast::<u8>().add(begins).cast() }
+}
+
+/// What is held of a file.
+///
+/// # Safety
+/// The file was opened by [`open`], as a write-ahead log, and is not closed.
+unsafe fn held_of(file: *mut ffi::sqlite3_file) -> *mut Held {
+    // SAFETY: as the caller has it; the pointer was set when it was opened.
+    unsafe { *place_of_held(file) }
 }
 
 /// The methods of the usual file system for a file.
@@ -119,8 +131,15 @@ unsafe extern "C" fn open(
                 xFileSize: Some(file_size),
                 ..*methods
             };
-            let held = held_of(file);
-            held.write(Held { methods: own, below: methods, place: NOWHERE, read: NOWHERE, frame: [0; HEADER + PAGE] });
+            let held = Box::new(Held {
+                methods: own,
+                below: methods,
+                place: NOWHERE,
+                read: NOWHERE,
+                frame: [0; HEADER + PAGE],
+            });
+            let held = Box::into_raw(held);
+            place_of_held(file).write(held);
             (*file).pMethods = &raw const (*held).methods;
         }
         code
@@ -233,10 +252,12 @@ unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, size: *mut i64) -> 
 /// # Safety
 /// As SQLite has it for `xClose`, of a file of [`open`].
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
-    // SAFETY: as the caller has it; nothing of the file is used afterwards.
+    // SAFETY: as the caller has it; nothing of the file is used afterwards, and what is held of it was a box when it was opened.
     unsafe {
         let written = let_go(file);
         let closed = usual(file).xClose.map_or(ffi::SQLITE_IOERR, |close| close(file));
+        (*file).pMethods = std::ptr::null();
+        drop(Box::from_raw(held_of(file)));
         if written == ffi::SQLITE_OK { closed } else { written }
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum Says {
     Who,
     /// What the resource shows: content of it, which is protected as the resource is.
     Shows,
+    /// One who protects nothing, for a reason that the table has; what is none of the [`PARTIES`] is like a part.
+    Party,
     /// Something that protects nothing, for a reason that the table has.
     Nothing,
 }
@@ -31,6 +33,21 @@ const PEOPLE: [ResourceType; 5] = [
     ResourceType::of("Patient"),
     ResourceType::of("Person"),
     ResourceType::of("Practitioner"),
+    ResourceType::of("RelatedPerson"),
+];
+
+/// Who may do something, answer for it or be reached.
+const PARTIES: [ResourceType; 11] = [
+    ResourceType::of("CareTeam"),
+    ResourceType::of("Device"),
+    ResourceType::of("Endpoint"),
+    ResourceType::of("Group"),
+    ResourceType::of("HealthcareService"),
+    ResourceType::of("Organization"),
+    ResourceType::of("Patient"),
+    ResourceType::of("Person"),
+    ResourceType::of("Practitioner"),
+    ResourceType::of("PractitionerRole"),
     ResourceType::of("RelatedPerson"),
 ];
 
@@ -64,6 +81,7 @@ fn rows() -> impl Iterator<Item = (&'static str, Says)> {
             ("as-is", None) => Says::AsIs,
             ("who", None) => Says::Who,
             ("shows", None) => Says::Shows,
+            ("party", Some(_)) => Says::Party,
             ("none", Some(_)) => Says::Nothing,
             _ => return None,
         };
@@ -92,7 +110,7 @@ impl Says {
     pub(super) fn hands_back_to(self, target: ResourceType) -> bool {
         match self {
             Says::Shows => is_content(target),
-            Says::Part | Says::AsIs | Says::Who => target == BARE,
+            Says::Part | Says::AsIs | Says::Who | Says::Party => target == BARE,
             Says::Nothing => false,
         }
     }
@@ -103,6 +121,7 @@ impl Says {
             Says::Part | Says::AsIs => true,
             Says::Who => !PEOPLE.contains(&target),
             Says::Shows => target != BARE && !PEOPLE.contains(&target),
+            Says::Party => !PARTIES.contains(&target),
             Says::Nothing => false,
         }
     }
@@ -183,6 +202,21 @@ mod tests {
         assert!(Says::of("Observation", "performer").hands_on(ResourceType::of("PractitionerRole")));
         assert!(Says::of("PractitionerRole", "organization").hands_on(ResourceType::of("Organization")));
         assert!(!Says::of("Consent.provision.data", "reference").hands_on(ResourceType::of("Observation")));
+    }
+
+    /// R4 says whom an element may name, and not every writer keeps to it.
+    #[test]
+    fn only_who_may_be_meant_is_spared_where_parties_are_named() {
+        let table = rows().filter(|(_, says)| *says == Says::Party);
+        let names: Vec<&str> = table.map(|(name, _)| name).collect();
+        assert!(names.contains(&"Identifier.assigner") && names.contains(&"Signature.who"), "{names:?}");
+        for name in names {
+            let (shape, element) = name.rsplit_once('.').unwrap();
+            for target in ResourceType::all() {
+                let is_part = Says::of(shape, element).hands_on(target);
+                assert_eq!(is_part, !PARTIES.contains(&target), "{name} {}", target.name());
+            }
+        }
     }
 
     #[test]
