@@ -7,7 +7,7 @@ use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told, open_data_is_told_however_it_was_found, numbers_are_told_to_those_whom_they_are_about, what_a_reference_by_a_search_finds_is_told, who_is_asked_about_with_others_is_told_so, who_is_named_anywhere_is_told_so, numbers_of_events_tell_nothing, of_several_each_is_told, of_an_older_version_those_whose_it_was_are_told, a_condition_does_not_tell_what_it_leads_through
+    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told, open_data_is_told_however_it_was_found, numbers_are_told_to_those_whom_they_are_about, what_a_reference_by_a_search_finds_is_told, who_is_asked_about_with_others_is_told_so, who_is_named_anywhere_is_told_so, numbers_of_events_tell_nothing, of_several_each_is_told, of_an_older_version_those_whose_it_was_are_told, what_a_document_shows_of_others_is_told, a_condition_that_meets_what_is_kept_tells_whom_it_names, a_condition_does_not_tell_what_it_leads_through
 }
 
 const NOT_SHOWN: &str = "by a rule that is not shown to you";
@@ -513,6 +513,61 @@ async fn of_an_older_version_those_whose_it_was_are_told(concord: &Concord) {
             assert_eq!(events.len(), count, "{version} to {patient}: {events:?}");
         }
     }
+}
+
+/// What is asked for by its id may show what is in the records of others than those whom it is about: they are told of that, and
+/// not of what showed it.
+async fn what_a_document_shows_of_others_is_told(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina, callum) = (concord.system(), concord.patient("amina"), concord.patient("callum"));
+    system.store(&with(of_amina("open", "a"), "subject", json!({"reference": "Patient/callum"}))).await;
+    let letter = |id: &str| {
+        json!({"resourceType": "Composition", "id": id, "status": "final", "type": {"text": "letter"},
+            "date": "2026-11-30", "author": [{"reference": "Practitioner/gp"}], "title": "A letter",
+            "section": [{"title": "what was found", "entry": [{"reference": "Condition/open"}]}]})
+    };
+    system.store(&with(letter("hers"), "subject", json!({"reference": "Patient/amina"}))).await;
+    system.store(&letter("nobodys")).await;
+    for (place, (path, of_amina)) in
+        [("Composition/hers/$document", 1), ("Composition/$document?id=hers", 1), ("Composition/nobodys/$document", 0)]
+            .into_iter()
+            .enumerate()
+    {
+        let request = format!("00000000-0000-4000-8000-0000000009{place:02}");
+        let answer = system.get(path).header("x-request-id", &request).await.expect(200);
+        assert!(answer.text().contains("Condition/open"), "{path}: {}", answer.text());
+        let events = events_of(&callum, &request).await;
+        assert_eq!(events.len(), 1, "{path}: {events:?}");
+        assert!(events[0].contains("Condition") && !events[0].contains("Composition"), "{path}: {events:?}");
+        assert_eq!(events_of(&amina, &request).await.len(), of_amina, "{path}");
+    }
+}
+
+/// Whom a condition names is told so, alike whether what it meets is kept from her or not there.
+async fn a_condition_that_meets_what_is_kept_tells_whom_it_names(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina, gp) = (concord.system(), concord.patient("amina"), concord.user("Practitioner/gp"));
+    system.store(&hidden_plan("Patient/amina")).await;
+    let plan = json!({"resourceType": "CarePlan", "status": "active", "intent": "plan",
+        "subject": {"reference": "Patient/amina"}});
+    let mut told = Vec::new();
+    for (kind, id) in ["plan", "missing"].into_iter().enumerate() {
+        for way in 0..3 {
+            let condition = format!("patient=amina&_id={id}");
+            let request = format!("00000000-0000-4000-8000-00000000100{}", kind * 3 + way);
+            let ask = match way {
+                0 => gp.put(&format!("CarePlan?{condition}"), &plan),
+                1 => gp.delete(&format!("CarePlan?{condition}")),
+                _ => gp.post("CarePlan", &plan).header("if-none-exist", &condition),
+            };
+            ask.header("x-request-id", &request).await;
+            let events = events_of(&amina, &request).await;
+            assert!(!events.iter().any(|event| event.contains("CarePlan/plan")), "{way}: {events:?}");
+            let asked = |event: &&String| event.contains("search-type");
+            told.push(events.iter().filter(asked).count());
+        }
+    }
+    assert_eq!(told, [1; 6]);
 }
 
 async fn what_a_reference_by_a_search_finds_is_told(concord: &Concord) {

@@ -224,6 +224,7 @@ pub(crate) fn disclose_found(
     let by_type = session.audit.is_permitted_by_type();
     // What is about something that is kept from the patient is not told her, whatever comes with it.
     let is_about_kept = versions.iter().any(|(_, version)| session.audit.is_about(version) && review::is_kept(version));
+    let of_what_was_asked = in_whose_records_it_is(session, versions)?;
     for (rows, version) in versions {
         for key in session.transaction.patients_of(*rows, version)? {
             let found = patients.entry(key).or_default();
@@ -264,13 +265,29 @@ pub(crate) fn disclose_found(
     let mut told = Vec::with_capacity(patients.len());
     for (key, Found { is_told, open, types }) in patients {
         let id = session.transaction.patient_id(key)?;
-        // What was asked for another's record is not hers to read: that hers was with it is.
-        let is_told = is_told && !session.audit.is_about_another(&id);
+        // What was asked for in another's record is not hers to read: that hers was with it is.
+        let is_hers = of_what_was_asked.as_ref().is_none_or(|keys| keys.contains(&key));
+        let is_told = is_told && is_hers && !session.audit.is_about_another(&id);
         let open = if is_told { Vec::new() } else { open };
         told.push(Told { key, id, kept: !is_told, open, types });
     }
     session.audit.disclosed(told, own, known, without);
     Ok(())
+}
+
+/// In whose records that is and was which was asked for by its id, as far as these have it; none, where nothing was, or they have none of it.
+fn in_whose_records_it_is(
+    session: &mut Session<'_, '_>,
+    versions: &[(Rows, &Version)],
+) -> Result<Option<Vec<i64>>, ApiError> {
+    let mut whose = None;
+    for (rows, version) in versions {
+        if session.audit.is_about(version) {
+            let patients = session.transaction.patients_of(*rows, version)?;
+            whose.get_or_insert_with(Vec::new).extend(patients);
+        }
+    }
+    Ok(whose)
 }
 
 /// Says of a version that is read or written that it is in the records of all patients in whose it is.

@@ -17,6 +17,7 @@ use crate::interact::access::Answer;
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
 use crate::interact::foreseen::{ConditionKey, ConditionMatch, Conditions, Matched};
+use crate::interact::labels::review::is_kept;
 use crate::interact::search;
 use crate::interact::search::query::has_chains;
 use crate::interact::session::Session;
@@ -137,15 +138,29 @@ fn within_budget<'t, T>(
     }
 }
 
-/// The only visible resource that matches, if one does. That several do is told to those whom they are about, and that none does to
-/// whomever the condition names.
+/// The only visible resource that matches, if one does. What the write's own event does not tell is told beside it: that several match,
+/// and whom else the condition names than in whose record the one is, or her from whom that is kept: alike, as if nothing matched.
 pub(crate) fn one(session: &mut Session<'_, '_>, query: &Query) -> Result<Option<Version>, ApiError> {
     let found = matches(session, query)?;
-    if found.len() > 1 || (found.is_empty() && !query.named_patients().is_empty()) {
+    if found.len() > 1 || names_others(session, query, &found)? {
         let events = told(session, query, &found)?;
         session.audit.besides(events);
     }
     only(&found)
+}
+
+/// Whether a condition names somebody to whom a write of what it found is not told.
+fn names_others(session: &mut Session<'_, '_>, query: &Query, found: &[Version]) -> Result<bool, ApiError> {
+    let named = query.named_patients();
+    let [only] = found else { return Ok(!named.is_empty()) };
+    if named.is_empty() || is_kept(only) {
+        return Ok(!named.is_empty());
+    }
+    let mut whose = Vec::new();
+    for key in session.transaction.patients_of(Rows::Current, only)? {
+        whose.push(session.transaction.patient_id(key)?);
+    }
+    Ok(named.iter().any(|one| !whose.contains(one)))
 }
 
 /// The same for a reference by a search, which has events of its own: whosever data it finds is told, whatever comes of the write.
