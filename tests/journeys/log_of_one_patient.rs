@@ -4,10 +4,11 @@
 use concord_tests::client::text;
 use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{App, Concord, on_both};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 on_both! {
-    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told, open_data_is_told_however_it_was_found, numbers_are_told_to_those_whom_they_are_about, what_a_reference_by_a_search_finds_is_told, who_is_asked_about_with_others_is_told_so, who_is_named_anywhere_is_told_so, numbers_of_events_tell_nothing, of_several_each_is_told, of_an_older_version_those_whose_it_was_are_told, what_a_document_shows_of_others_is_told, a_condition_that_meets_what_is_kept_tells_whom_it_names, a_condition_does_not_tell_what_it_leads_through
+    reasons_are_of_one_record, each_is_told_by_what_hers_was_found, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told, open_data_is_told_however_it_was_found, numbers_are_told_to_those_whom_they_are_about, what_a_reference_by_a_search_finds_is_told, who_is_asked_about_with_others_is_told_so, who_is_named_anywhere_is_told_so, numbers_of_events_tell_nothing, of_several_each_is_told, of_an_older_version_those_whose_it_was_are_told, what_a_document_shows_of_others_is_told, a_condition_that_meets_what_is_kept_tells_whom_it_names, whose_data_decides_by_a_chain_is_told, a_condition_does_not_tell_what_it_leads_through
 }
 
 const NOT_SHOWN: &str = "by a rule that is not shown to you";
@@ -568,6 +569,51 @@ async fn a_condition_that_meets_what_is_kept_tells_whom_it_names(concord: &Conco
         }
     }
     assert_eq!(told, [1; 6]);
+}
+
+/// What a search looks at in others on its way to what it finds is told to those whose it is, as looked for by itself: where the match is
+/// kept from them, and where it is in the record of somebody else.
+async fn whose_data_decides_by_a_chain_is_told(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina, gp) = (concord.system(), concord.patient("amina"), concord.user("Practitioner/gp"));
+    system.store(&of_amina("open", "a")).await;
+    system.store(&hidden_plan("Condition/open")).await;
+    let callums = with(of_amina("callums", "c"), "subject", json!({"reference": "Patient/callum"}));
+    let callums = with(callums, "evidence", json!([{"detail": [{"reference": "Condition/open"}]}]));
+    system.store(&callums).await;
+    for (place, (by_gp, question, finds, told)) in [
+        (true, "CarePlan?_id=plan&condition.code=a", 1, "Condition"),
+        (true, "CarePlan?_id=plan&condition.code=a&_summary=count", 1, "Condition"),
+        (true, "CarePlan?_id=plan&condition.code=z&_summary=count", 0, ""),
+        (true, "CarePlan?_id=plan&subject:Patient.active=true&_summary=count", 0, ""),
+        (true, "CarePlan?_id=plan&subject:Patient._id=amina", 1, "Patient"),
+        (true, "CarePlan?_id=plan&condition.subject:Patient.family:missing=false&_summary=count", 1, "Condition"),
+        (false, "Condition?_id=callums&evidence-detail:Condition.code=a", 1, "Condition"),
+        (false, "Condition?_id=callums&evidence-detail:Condition.code=a&_count=0", 1, "Condition"),
+        (false, "Condition?_id=callums&evidence-detail:Condition.code=z&_count=0", 0, ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = format!("00000000-0000-4000-8000-0000000011{place:02}");
+        let app = if by_gp { &gp } else { &system };
+        let answer = app.get(question).header("x-request-id", &request).await.expect(200).json();
+        assert_eq!(answer["total"], finds, "{question}: {answer}");
+        let events = events_of(&amina, &request).await;
+        let named = question.contains("_id=amina");
+        assert_eq!(events.len(), usize::from(!told.is_empty() || named), "{question}: {events:?}");
+        let tells_how = |event: &String| event.contains("CarePlan") || event.contains("callums");
+        // Who is named is told of which type.
+        assert!(named || !events.iter().any(tells_how), "{question}: {events:?}");
+        assert!(events.iter().all(|event| event.contains(told)), "{question}: {events:?}");
+    }
+    // So is what the condition of a write looks at.
+    let patch = json!([{"op": "replace", "path": "/status", "value": "on-hold"}]);
+    let request = "00000000-0000-4000-8000-000000001199";
+    let ask = gp.ask(Method::PATCH, "CarePlan?_id=plan&condition.code=a").header("x-request-id", request);
+    ask.body("application/json-patch+json", patch.to_string()).await;
+    let events = events_of(&amina, request).await;
+    assert!(events.len() == 1 && events[0].contains("Condition") && !events[0].contains("CarePlan"), "{events:?}");
 }
 
 async fn what_a_reference_by_a_search_finds_is_told(concord: &Concord) {

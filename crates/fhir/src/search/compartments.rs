@@ -119,7 +119,8 @@ fn patients_by_id(parts: &[Predicate]) -> Option<Vec<String>> {
 }
 
 /// Whether a reference to a patient in this parameter makes the resource part of that patient's record.
-fn names_owner(id: ParameterId) -> bool {
+#[must_use]
+pub fn names_owner(id: ParameterId) -> bool {
     let Some(parameter) = parameter_by_id(id) else { return false };
     let Some(PatientCompartment::Record { owner, .. }) = parameter.resource_type.map(patient_compartment) else {
         return false;

@@ -10,7 +10,7 @@ use crate::registry::{Kind, ResourceType};
 pub const MOST_INCLUDES: usize = 20;
 
 /// What to bring along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Include {
     /// Whether those are meant that refer to what was found (`_revinclude`), and not those that it refers to.
     pub reverse: bool,

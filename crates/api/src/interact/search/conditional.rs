@@ -19,6 +19,7 @@ use crate::interact::audit::entry::AuditEntry;
 use crate::interact::foreseen::{ConditionKey, ConditionMatch, Conditions, Matched};
 use crate::interact::labels::review::is_kept;
 use crate::interact::search;
+use crate::interact::search::led_through::led_through;
 use crate::interact::search::query::has_chains;
 use crate::interact::session::Session;
 use crate::interact::{access, is_event, write};
@@ -142,11 +143,24 @@ fn within_budget<'t, T>(
 /// and whom else the condition names than in whose record the one is, or her from whom that is kept: alike, as if nothing matched.
 pub(crate) fn one(session: &mut Session<'_, '_>, query: &Query) -> Result<Option<Version>, ApiError> {
     let found = matches(session, query)?;
-    if found.len() > 1 || names_others(session, query, &found)? {
-        let events = told(session, query, &found)?;
+    let led = led_by_what_is_kept(session, query, &found)?;
+    if found.len() > 1 || !led.is_empty() || names_others(session, query, &found)? {
+        let events = told(session, query, &found, &led)?;
         session.audit.besides(events);
     }
     only(&found)
+}
+
+/// Whose data a condition looks at by what is kept from them: no event of the write tells them.
+fn led_by_what_is_kept(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    found: &[Version],
+) -> Result<Vec<(i64, ResourceType)>, ApiError> {
+    if !has_chains(query) || !found.iter().any(is_kept) {
+        return Ok(Vec::new());
+    }
+    within_budget(session, |session| led_through(session, query, found))
 }
 
 /// Whether a condition names somebody to whom a write of what it found is not told.
@@ -170,12 +184,18 @@ pub(crate) fn referred_to(
     events: &mut Vec<Record>,
 ) -> Result<Option<Version>, ApiError> {
     let found = matches(session, query)?;
-    events.extend(told(session, query, &found)?);
+    let led = led_by_what_is_kept(session, query, &found)?;
+    events.extend(told(session, query, &found, &led)?);
     only(&found)
 }
 
-/// What the log says of what a condition matches: it is a search.
-fn told(session: &mut Session<'_, '_>, query: &Query, found: &[Version]) -> Result<Vec<Record>, ApiError> {
+/// What the log says of what a condition matches, and of what it was led through: it is a search.
+fn told(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    found: &[Version],
+    counted: &[(i64, ResourceType)],
+) -> Result<Vec<Record>, ApiError> {
     let mut event =
         AuditEntry::begin(session.call, Interaction::Search, query.resource_type).asking(criteria_text(query));
     let records = query.records();
@@ -189,7 +209,8 @@ fn told(session: &mut Session<'_, '_>, query: &Query, found: &[Version]) -> Resu
         // How it was found is not told then: it may be by what is kept from whom it is about.
         let by_kept = found.iter().map(|version| version.key).filter(|_| has_chains).collect();
         let named = &query.named_patients();
-        let answer = Answer { versions: &versions, by_kept: Some(&by_kept), named, ..Answer::default() };
+        let by_kept = Some(&by_kept);
+        let answer = Answer { versions: &versions, by_kept, named, counted, is_counted_by_kept: true };
         access::disclose_found(session, &answer, &records)
     })?;
     Ok(event.ended(None))

@@ -6,8 +6,9 @@ use concord_fhir::search::Query;
 use crate::error::ApiError;
 use crate::interact::access::Answer;
 use crate::interact::search::by_kept::only_by_kept;
+use crate::interact::search::led_through::led_through;
 use crate::interact::search::page::Page;
-use crate::interact::search::query::{Saying, has_chains, run};
+use crate::interact::search::query::{Saying, counted_matches, has_chains, run};
 use crate::interact::session::Session;
 use crate::interact::{Call, access, is_event};
 
@@ -26,7 +27,7 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
     let asked = asked_about(session.call, query);
     // Who alone was asked about is told of all; others whom some of that is about as well are not told how it was found.
     let is_about_one = asked.len() == 1;
-    let page = run(session, query, if is_about_one { Saying::Nothing } else { Saying::WhatIsByKept })?;
+    let mut page = run(session, query, if is_about_one { Saying::Nothing } else { Saying::WhatIsByKept })?;
     let by_kept = match query.resource_type {
         _ if is_about_one => {
             page.versions.iter().filter(|version| version.patients > 1).map(|version| version.key).collect()
@@ -35,11 +36,18 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
         Some(of) if is_event(of) => page.versions.iter().map(|event| event.key).collect(),
         _ => only_by_kept(session, query, &page)?,
     };
+    let mut counted = std::mem::take(&mut page.counted);
+    if has_chains(query) && !query.resource_type.is_some_and(is_event) {
+        let is_a_number = page.versions.is_empty() && page.total.is_some_and(|total| total > 0);
+        let numbered = if is_a_number { counted_matches(session, query)? } else { Vec::new() };
+        let matches = if is_a_number { &numbered } else { &page.versions };
+        counted.extend(led_through(session, query, matches)?);
+    }
     let answer = Answer {
         versions: &page.disclosed(),
         by_kept: Some(&by_kept),
-        counted: &page.counted,
-        is_counted_by_kept: !page.counted.is_empty() && has_chains(query),
+        counted: &counted,
+        is_counted_by_kept: !counted.is_empty() && has_chains(query),
         named: &query.named_patients(),
     };
     access::disclose_found(session, &answer, &asked)?;

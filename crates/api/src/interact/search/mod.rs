@@ -6,6 +6,7 @@ pub(crate) mod cursor;
 pub(crate) mod full_text;
 pub(crate) mod include;
 mod interaction;
+mod led_through;
 mod numbered;
 pub(crate) mod page;
 pub(crate) mod parameters;

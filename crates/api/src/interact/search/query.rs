@@ -122,6 +122,19 @@ pub(super) fn has_chains(query: &Query) -> bool {
     query.searched_types().into_iter().any(|one| query.of_type(one).has_chains())
 }
 
+/// The first of all matches, as many as the largest page has, without what they say: whose number an answer is that has none of them.
+pub(super) fn counted_matches(session: &mut Session<'_, '_>, query: &Query) -> Result<Vec<Version>, ApiError> {
+    let limit = session.service.settings.page.1;
+    session.without_explain(|session| {
+        session.unlogged(|session| {
+            let Permitted { queries, .. } = permitted(session, query, Saying::Nothing)?;
+            let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit };
+            let (found, _) = session.transaction.piece(&wanted)?;
+            Ok(found.iter().map(Version::without_body).collect())
+        })
+    })
+}
+
 /// The patients of whom a number of matches counts something that is not kept from them, with the types of that, if these are so few that
 /// it says something of each: a page has no more.
 fn counted(session: &mut Session<'_, '_>, queries: &[TypeQuery]) -> Result<Vec<(i64, ResourceType)>, ApiError> {
