@@ -15,6 +15,21 @@ const TABLE: &str = include_str!("../../crates/fhir/src/label/references.txt");
 /// The people, whose labels are about themselves.
 const PEOPLE: [&str; 5] = ["Group", "Patient", "Person", "Practitioner", "RelatedPerson"];
 
+/// Who may do something, answer for it or be reached.
+const PARTIES: [&str; 11] = [
+    "CareTeam",
+    "Device",
+    "Endpoint",
+    "Group",
+    "HealthcareService",
+    "Organization",
+    "Patient",
+    "Person",
+    "Practitioner",
+    "PractitionerRole",
+    "RelatedPerson",
+];
+
 /// The types of which a resource may be content of another.
 const CONTENT: [&str; 5] = ["Binary", "Bundle", "Composition", "DocumentReference", "Media"];
 
@@ -36,6 +51,7 @@ pub(crate) fn hands_on(place: &Place, target: ResourceType) -> bool {
         "part" | "as-is" => true,
         "who" => !PEOPLE.contains(&target.name()),
         "shows" => target.name() != "Binary" && !PEOPLE.contains(&target.name()),
+        "party" => !PARTIES.contains(&target.name()),
         "none" => false,
         other => panic!("{}: {other}", place.element),
     }
