@@ -224,7 +224,7 @@ pub(crate) fn disclose_found(
     let by_type = session.audit.is_permitted_by_type();
     // What is about something that is kept from the patient is not told her, whatever comes with it.
     let is_about_kept = versions.iter().any(|(_, version)| session.audit.is_about(version) && review::is_kept(version));
-    let of_what_was_asked = in_whose_records_it_is(session, versions)?;
+    let whose = in_whose_records_it_is(session, versions)?;
     for (rows, version) in versions {
         for key in session.transaction.patients_of(*rows, version)? {
             let found = patients.entry(key).or_default();
@@ -266,10 +266,9 @@ pub(crate) fn disclose_found(
     for (key, Found { is_told, open, types }) in patients {
         let id = session.transaction.patient_id(key)?;
         // What was asked for in another's record is not hers to read: that hers was with it is.
-        let is_hers = of_what_was_asked.as_ref().is_none_or(|keys| keys.contains(&key));
-        let is_told = is_told && is_hers && !session.audit.is_about_another(&id);
-        let open = if is_told { Vec::new() } else { open };
-        told.push(Told { key, id, kept: !is_told, open, types });
+        let is_hers = whose.as_ref().is_none_or(|all| all.contains(&key)) && !session.audit.is_about_another(&id);
+        let is_told = is_told && is_hers;
+        told.push(Told { key, id, kept: !is_told, open: if is_told { Vec::new() } else { open }, types });
     }
     session.audit.disclosed(told, own, known, without);
     Ok(())
