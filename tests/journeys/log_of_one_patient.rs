@@ -569,6 +569,14 @@ async fn a_condition_that_meets_what_is_kept_tells_whom_it_names(concord: &Conco
         }
     }
     assert_eq!(told, [1; 6]);
+    // So is she whom it names and in whose record what it meets is not.
+    let performed = with(blood_pressure("callum", 120), "performer", json!([{"reference": "Patient/amina"}]));
+    system.store(&with(performed.clone(), "id", json!("callums"))).await;
+    let request = "00000000-0000-4000-8000-000000001099";
+    let ask = system.post("Observation", &performed).header("x-request-id", request);
+    ask.header("if-none-exist", "performer=Patient/amina&_id=callums").await.expect(200);
+    let events = events_of(&amina, request).await;
+    assert!(events.len() == 1 && events[0].contains("search-type") && !events[0].contains("callum"), "{events:?}");
 }
 
 /// What a search looks at in others on its way to what it finds is told to those whose it is, as looked for by itself: where the match is

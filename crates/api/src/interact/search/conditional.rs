@@ -166,9 +166,12 @@ fn led_by_what_is_kept(
 /// Whether a condition names somebody to whom a write of what it found is not told.
 fn names_others(session: &mut Session<'_, '_>, query: &Query, found: &[Version]) -> Result<bool, ApiError> {
     let named = query.named_patients();
-    let [only] = found else { return Ok(!named.is_empty()) };
-    if named.is_empty() || is_kept(only) {
-        return Ok(!named.is_empty());
+    if named.is_empty() {
+        return Ok(false);
+    }
+    let [only] = found else { return Ok(true) };
+    if is_kept(only) {
+        return Ok(true);
     }
     let mut whose = Vec::new();
     for key in session.transaction.patients_of(Rows::Current, only)? {
