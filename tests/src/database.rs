@@ -1,13 +1,18 @@
 //! A database for one test: a file in a folder of its own, or a database of its own in the cluster that
 //! `CONCORD_TEST_POSTGRES` names. Both are gone when the test is over.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use concord_store::DatabaseUrl;
 use diesel::RunQueryDsl as _;
 use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::dsl::sql;
 use diesel::pg::PgConnection;
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 
 /// Which database a journey runs on.
@@ -76,8 +81,36 @@ impl Scratch {
             }
             Database::Postgres => {
                 let cluster = cluster();
-                let name = format!("concord_{}", uuid::Uuid::new_v4().simple());
+                let name = fresh();
                 admin(&cluster, &format!("CREATE DATABASE {name}"));
+                Scratch { folder, url: with_database(&cluster, &name), drop: Some((cluster, name)) }
+            }
+        }
+    }
+
+    /// A new one with the schema of this release, as a server makes it first of all. It is a copy of one that is made once: hundreds of
+    /// tests begin with it.
+    ///
+    /// # Panics
+    /// When there is no PostgreSQL to make one in.
+    #[must_use]
+    pub fn ready(database: Database) -> Scratch {
+        let folder = Folder::new();
+        match database {
+            Database::Sqlite => {
+                static READY: OnceLock<Vec<u8>> = OnceLock::new();
+                let path = folder.path().join("concord.db");
+                let bytes = READY.get_or_init(migrated);
+                let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+                file.and_then(|mut file| file.write_all(bytes)).expect("a database");
+                Scratch { folder, url: format!("sqlite:{}", path.display()), drop: None }
+            }
+            Database::Postgres => {
+                static READY: OnceLock<String> = OnceLock::new();
+                let cluster = cluster();
+                let template = READY.get_or_init(|| template(&cluster));
+                let name = fresh();
+                admin(&cluster, &format!("CREATE DATABASE {name} TEMPLATE {template}"));
                 Scratch { folder, url: with_database(&cluster, &name), drop: Some((cluster, name)) }
             }
         }
@@ -167,6 +200,53 @@ impl Drop for Scratch {
 fn cluster() -> String {
     std::env::var("CONCORD_TEST_POSTGRES")
         .unwrap_or_else(|_| panic!("CONCORD_TEST_POSTGRES is not set: run `make test`"))
+}
+
+/// A name that no database has.
+fn fresh() -> String {
+    format!("concord_{}", uuid::Uuid::new_v4().simple())
+}
+
+/// A SQLite database with the schema of this release, whole.
+fn migrated() -> Vec<u8> {
+    let folder = Folder::new();
+    let path = folder.path().join("concord.db");
+    concord_store::migrate(&DatabaseUrl::Sqlite(path.clone())).expect("a schema");
+    let beside = std::fs::read_dir(folder.path()).expect("its folder").count();
+    assert_eq!(beside, 1, "all of it is in the file when nobody has it open");
+    std::fs::read(&path).expect("the database")
+}
+
+/// The name of a database with the schema of this release, which the next process finds as well: a cluster that outlives the tests gets one
+/// for each schema.
+fn template(cluster: &str) -> String {
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/store/migrations/postgres");
+    let mut texts: Vec<(PathBuf, String)> = (std::fs::read_dir(migrations).expect("the migrations"))
+        .map(|folder| folder.expect("a migration").path().join("up.sql"))
+        .map(|path| (path.clone(), std::fs::read_to_string(path).expect("a migration")))
+        .collect();
+    texts.sort();
+    let mut hasher = DefaultHasher::new();
+    texts.iter().for_each(|(_, text)| text.hash(&mut hasher));
+    let name = format!("concord_ready_{:016x}", hasher.finish());
+    let there = format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'");
+    let is_there = || -> bool {
+        let mut connection = PgConnection::establish(cluster).expect("the cluster");
+        sql::<BigInt>(&there).get_result::<i64>(&mut connection).expect("a count") == 1
+    };
+    if is_there() {
+        return name;
+    }
+    let made = fresh();
+    admin(cluster, &format!("CREATE DATABASE {made}"));
+    concord_store::migrate(&DatabaseUrl::Postgres(with_database(cluster, &made))).expect("a schema");
+    let mut connection = PgConnection::establish(cluster).expect("the cluster");
+    if let Err(error) = connection.batch_execute(&format!("ALTER DATABASE {made} RENAME TO {name}")) {
+        // Another process was first.
+        assert!(is_there(), "{error}");
+        admin(cluster, &format!("DROP DATABASE {made}"));
+    }
+    name
 }
 
 fn admin(cluster: &str, statement: &str) {

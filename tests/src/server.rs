@@ -55,7 +55,7 @@ pub struct Concord {
 pub fn run(database: Database, settings: &[(&str, &str)], journey: impl AsyncFnOnce(&Concord)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let concord = Concord::start(Arc::new(Scratch::new(database)), Clock::fixed(START_MS), settings).await;
+        let concord = Concord::start(Arc::new(Scratch::ready(database)), Clock::fixed(START_MS), settings).await;
         journey(&concord).await;
     });
 }
@@ -67,7 +67,7 @@ pub fn run(database: Database, settings: &[(&str, &str)], journey: impl AsyncFnO
 pub fn run_on_two(database: Database, settings: &[(&str, &str)], journey: impl AsyncFnOnce(&Concord)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let scratch = Arc::new(Scratch::new(database));
+        let scratch = Arc::new(Scratch::ready(database));
         journey(&Concord::start_as_two(scratch, Clock::fixed(START_MS), settings).await).await;
     });
 }

@@ -115,6 +115,11 @@ impl Call {
         call
     }
 
+    /// Whether the same transaction is about to store it.
+    pub(crate) fn stores_together(&self, resource_type: ResourceType, id: &str) -> bool {
+        self.together.iter().any(|other| other.split_once('/') == Some((resource_type.name(), id)))
+    }
+
     /// The purpose to log: the one asked for, else the usual one of such a caller.
     pub(crate) fn purpose_code(&self) -> &'static str {
         use concord_consent::caller::Actor;

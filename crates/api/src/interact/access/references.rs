@@ -177,18 +177,13 @@ fn mistake(call: &Call, name: &str, id: &str) -> Option<String> {
 
 /// Whether something is there, or will be when the transaction ends, as far as the caller may know.
 fn is_found(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str) -> Result<bool, ApiError> {
-    if is_together(session, resource_type, id) {
+    if session.call.stores_together(resource_type, id) {
         return Ok(true);
     }
     if session.call.caller.knows_everything() {
         return Ok(is_told(session, resource_type) && there(session, resource_type, id)?);
     }
     readable(session, resource_type, id, false)
-}
-
-/// Whether the same transaction is about to store it.
-fn is_together(session: &Session<'_, '_>, resource_type: ResourceType, id: &str) -> bool {
-    session.call.together.iter().any(|other| other.split_once('/') == Some((resource_type.name(), id)))
 }
 
 /// Whether somebody who knows of everything is told what of this type is there. Of what no scope of the app is about, it is not; what
@@ -250,7 +245,7 @@ pub(crate) fn unreadable(
         // What lies on another server is not ours to look up.
         let Literal::Local(resource_type, id) = Literal::read(&reference, &session.service.base) else { continue };
         let version = literal::version(&reference);
-        if version.is_none() && is_together(session, resource_type, id) {
+        if version.is_none() && session.call.stores_together(resource_type, id) {
             continue;
         }
         let is_it = |(listed, other, number, _): &&(ResourceType, String, Option<i64>, bool)| {
@@ -298,7 +293,7 @@ pub(crate) fn nothing_there(session: &mut Session<'_, '_>, value: &Value<'_>) ->
     for (place, address) in schema::addresses(value).into_iter().take(LIMIT) {
         let Literal::Local(resource_type, id) = Literal::read(&address, &session.service.base) else { continue };
         let may_come = mistake(session.call, &format!("{resource_type}/{id}"), id).is_none();
-        let is_known = is_told(session, resource_type) && !is_together(session, resource_type, id);
+        let is_known = is_told(session, resource_type) && !session.call.stores_together(resource_type, id);
         if may_come && is_known && !there(session, resource_type, id)? {
             issues.push(warning(place, format!("{resource_type}/{id} is not there: whoever opens this finds nothing")));
         }

@@ -1,30 +1,99 @@
 //! A Consent decides who may see a record. Who made a version active is kept beside it; what somebody else proposes the patient makes active, or rejects, and changes nothing else of.
 
 use concord_consent::facts::{ConsentFacts, GivenBy};
-use concord_fhir::check;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
+use concord_fhir::literal::Literal;
+use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
+use concord_fhir::{check, index, schema};
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
-use crate::interact::access::{self, facts};
+use crate::interact::access::{self, facts, knowledge};
 use crate::interact::changed;
 use crate::interact::given;
 use crate::interact::hooks::{Decides, Draft, TypeHooks};
+use crate::interact::labels::review;
 use crate::interact::session::Session;
 
 pub(super) const HOOKS: TypeHooks = TypeHooks {
     decides_access: Some(Decides::Records),
     // What is not for somebody is not for them as it was either.
     names_deleted: &["provision.data.reference"],
-    complete: Some(refuse_leniency),
+    complete: Some(complete),
     also_changed: Some(settles),
     agrees: Some(agrees),
     refuse_change: Some(refuse_change),
     refuse_deletion: Some(keeps_what_is_not_hers),
     before_store: Some(keep_giver),
+    confirm: Some(confirm_names),
     ..TypeHooks::of("Consent")
 };
+
+/// Refuses what may not be decided on at all.
+fn complete(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut Value<'_>) -> Result<(), ApiError> {
+    refuse_leniency(session, draft, value)?;
+    let base = session.service.base.as_str();
+    let named = draft.before.news(value, names(value), base)?;
+    refuse_what_is_kept(session, value, named)
+}
+
+/// All that a Consent names, each at its place.
+fn names(value: &Value<'_>) -> Vec<(String, String)> {
+    let mut named = index::references(value);
+    named.extend(schema::addresses(value));
+    named
+}
+
+/// Refuses that anybody but a registered system names what is kept from the patient by its labels in a Consent that is not: no label hides what is
+/// proposed to her, so that she would learn by it that there is such a thing. What its writer may not know of has been refused before.
+///
+/// # Errors
+/// [`ApiError::Unprocessable`] with every such name, at its place.
+fn refuse_what_is_kept(
+    session: &mut Session<'_, '_>,
+    value: &Value<'_>,
+    named: Vec<(String, String)>,
+) -> Result<(), ApiError> {
+    let is_kept = || value.get("meta").is_some_and(|meta| meta.list("security").iter().any(review::hides));
+    match access::given_by(session.call) {
+        GivenBy::System => return Ok(()),
+        GivenBy::Safeguarding if is_kept() => return Ok(()),
+        _ => {}
+    }
+    let mut issues = Vec::new();
+    for (place, reference) in named {
+        if let Literal::Local(resource_type, id) = Literal::read(&reference, &session.service.base)
+            && is_of_records(resource_type)
+            && knowledge::referable(session, resource_type, id)?.is_some_and(|head| review::is_kept(&head.version))
+        {
+            let text = format!(
+                "{resource_type}/{id} is kept from the patient, and she reads every Consent that is proposed to her"
+            );
+            issues.push(Issue::error(IssueCode::BusinessRule, place, text));
+        }
+    }
+    if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }
+}
+
+/// Whether something of this type is in a record and is not whose record that is, which she knows.
+fn is_of_records(resource_type: ResourceType) -> bool {
+    patient_compartment(resource_type) != PatientCompartment::Shared && !is_own_record(resource_type)
+}
+
+/// The same of what a transaction stores together with it.
+fn confirm_names(session: &mut Session<'_, '_>, stored: &Version) -> Result<(), ApiError> {
+    if stored.deleted {
+        return Ok(());
+    }
+    let value = stored.resource()?;
+    let mut named = names(&value);
+    named.retain(|(_, reference)| match Literal::read(reference, &session.service.base) {
+        Literal::Local(resource_type, id) => session.call.stores_together(resource_type, id),
+        _ => false,
+    });
+    refuse_what_is_kept(session, &value, named)
+}
 
 /// Refuses what R4 forbids and the national proxy service writes (actors without a role) from everybody but a registered system.
 fn refuse_leniency(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut Value<'_>) -> Result<(), ApiError> {

@@ -51,7 +51,7 @@ fn refuse_taken(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Vers
         patient_number::lock(session.transaction, &number, true)?;
         let own = survivor_beside(session, OnTheWay::Sent(new), new)?;
         for holder in holders(session.transaction, &number)? {
-            let other = holder.id != new.id && !is_together(session, &holder.id);
+            let other = holder.id != new.id && !session.call.stores_together(holder.resource_type, &holder.id);
             let id = holder.id.clone();
             if other && survivor_beside(session, OnTheWay::Stored(holder), new)? != own {
                 return Err(taken(session, &id)?);
@@ -79,10 +79,6 @@ fn is_with_others(session: &Session<'_, '_>) -> bool {
     session.call.together.iter().any(|other| other.starts_with("Patient/"))
 }
 
-fn is_together(session: &Session<'_, '_>, patient: &str) -> bool {
-    session.call.together.iter().any(|other| other.strip_prefix("Patient/") == Some(patient))
-}
-
 /// Refuses two Patients of one transaction that bear the same NHS number when all of it is stored.
 ///
 /// # Errors
@@ -97,7 +93,7 @@ fn confirm_alone(session: &mut Session<'_, '_>, stored: &Version) -> Result<(), 
     for number in nhs_number::borne(&stored.resource()?) {
         let own = survivor_beside(session, OnTheWay::Sent(stored), stored)?;
         for holder in holders(session.transaction, &number)? {
-            let other = holder.id != stored.id && is_together(session, &holder.id);
+            let other = holder.id != stored.id && session.call.stores_together(holder.resource_type, &holder.id);
             let id = holder.id.clone();
             if other && survivor_beside(session, OnTheWay::Stored(holder), stored)? != own {
                 return Err(taken(session, &id)?);

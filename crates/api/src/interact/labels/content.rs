@@ -76,7 +76,7 @@ pub(crate) fn bind_stored(
 
 /// Whether the same transaction stores it.
 fn is_to_come(session: &Session<'_, '_>, content: &Source) -> bool {
-    session.call.together.contains(&format!("{}/{}", content.resource_type, content.id))
+    session.call.stores_together(content.resource_type, &content.id)
 }
 
 /// How content is protected that a resource shows.
