@@ -3,6 +3,7 @@
 use diesel::sql_types::{BigInt, Text};
 use quick_cache::sync::Cache;
 
+use crate::audit::Record;
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
@@ -81,6 +82,12 @@ impl Transaction<'_> {
         self.fresh.push((id.to_owned(), key));
         self.absent = None;
         Ok(key)
+    }
+
+    /// Has what is told of what will be undone tell nobody whom there is only in that: her key is free again, for somebody else.
+    pub(crate) fn nobodys_if_undone(&self, records: &mut [Record]) {
+        let is_fresh = |patient: i64| self.fresh.iter().any(|(_, key)| *key == patient);
+        records.iter_mut().filter(|record| is_fresh(record.patient)).for_each(|record| record.patient = 0);
     }
 
     /// The logical id of a patient's key; empty for key 0.

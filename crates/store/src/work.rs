@@ -20,6 +20,10 @@ pub(crate) fn guarded<T, E: WorkError>(
     #[cfg(any(test, feature = "testing"))]
     transaction.count_since(before);
     match done {
+        Ok((Err(fault), mut records)) => {
+            transaction.nobodys_if_undone(&mut records);
+            (Err(fault), records)
+        }
         Ok(reply) => reply,
         Err(_) => {
             transaction.spoil();

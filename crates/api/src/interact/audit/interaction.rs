@@ -5,6 +5,7 @@ use concord_store::audit::Record;
 
 use crate::error::ApiError;
 use crate::interact::Call;
+use crate::interact::audit::said::Said;
 
 /// The purpose of breaking the glass (v3-ActReason).
 pub(crate) const BREAK_GLASS: &str = "BTG";
@@ -79,6 +80,34 @@ pub(crate) mod outcome {
     pub(crate) const REFUSED: i16 = 4;
     /// The server was at fault.
     pub(crate) const FAILED: i16 = 8;
+}
+
+/// Why something that was done does not stand.
+const UNDONE: &str = "undone: another entry of the transaction failed";
+
+/// The interactions that change nothing.
+const READING: [Interaction; 6] = [
+    Interaction::Read,
+    Interaction::Vread,
+    Interaction::Search,
+    Interaction::History,
+    Interaction::TypeHistory,
+    Interaction::SystemHistory,
+];
+
+/// What the log says of what was done in a transaction that fails. Nothing of it stands; but what was met, and what was tested, was so: whoever
+/// sent the transaction learns it by the entry at which it fails.
+pub(crate) fn undone(mut record: Record) -> Record {
+    if record.outcome != outcome::SUCCESS || READING.iter().any(|one| *one as i16 == record.interaction) {
+        return record;
+    }
+    if record.interaction == Interaction::Create as i16 {
+        record.entity.clear();
+    }
+    record.version = 0;
+    record.outcome = outcome::REFUSED;
+    record.reason = format!("{}{UNDONE}", Said::of(&record.reason).begin);
+    record
 }
 
 impl Call {

@@ -20,6 +20,7 @@ use crate::error::ApiError;
 use crate::interact::access::{break_glass, person};
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
+use crate::interact::audit::interaction::undone;
 use crate::interact::bundle::afterwards::Parts;
 pub(crate) use crate::interact::bundle::entry::Entry;
 use crate::interact::bundle::identity::Named;
@@ -261,7 +262,7 @@ fn placed(fault: ApiError, place: usize) -> ApiError {
     ApiError::InEntry { place, fault: Box::new(fault) }
 }
 
-/// Why a transaction ended, and what the log has to say of that: of what was done is nothing left, so only the refusal.
+/// Why a transaction ended, and what the log has to say of the entry that it ended with.
 type Failed = (ApiError, Vec<Record>);
 
 fn together(
@@ -279,12 +280,13 @@ fn together(
     let mut whole = TransactionBundle { service, call, transaction, records, looked_up, answer, foreseen, ahead };
     let done = whole.carry_out(entries);
     let (records, looked_up) = (whole.records, whole.looked_up);
-    let besides = |records: Vec<Record>| records.into_iter().chain(looked_up).collect();
     match done {
-        Ok(done) => (Ok(done), besides(records)),
+        Ok(done) => (Ok(done), records.into_iter().chain(looked_up).collect()),
         // It has not been decided yet.
         Err((fault, _)) if is_tried_again(&fault, entries) => (Err(fault), Vec::new()),
-        Err((fault, refused)) => (Err(fault), besides(refused)),
+        Err((fault, refused)) => {
+            (Err(fault), records.into_iter().map(undone).chain(refused).chain(looked_up).collect())
+        }
     }
 }
 
