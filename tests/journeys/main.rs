@@ -63,6 +63,7 @@ mod kept_elsewhere;
 mod labels;
 mod labels_inside;
 mod leaks;
+mod led_through;
 mod left_records;
 mod links;
 mod log_of_one_patient;

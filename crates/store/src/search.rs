@@ -56,6 +56,8 @@ pub struct FoundPage {
     pub versions: Vec<Version>,
     /// The position of the last one, if there are more.
     pub next: Option<Position>,
+    /// The first of those, without what it says.
+    pub beyond: Option<Version>,
     /// The keys of those for which what was asked besides does not hold.
     pub others: HashSet<i64>,
 }
@@ -136,14 +138,15 @@ impl Transaction<'_> {
             return Err(self.exceed_bodies());
         }
         if versions.len() <= limit && beyond.is_none() {
-            return Ok(FoundPage { versions, next: None, others });
+            return Ok(FoundPage { versions, next: None, beyond: None, others });
         }
+        let first_beyond = versions.get(limit).map(Version::without_body);
         versions.truncate(beyond.unwrap_or(limit));
         let next = match versions.last() {
             Some(last) => Some(self.position(last.key, wanted.sort)?),
             None => None,
         };
-        Ok(FoundPage { versions, next, others })
+        Ok(FoundPage { versions, next, beyond: first_beyond, others })
     }
 
     /// What holds of a row `r` of a page for which that holds which is asked besides of its type.

@@ -373,7 +373,8 @@ pub(crate) fn make_ready(
 }
 
 /// Carries a command out inside a session and takes what it led to into the answer. What was found and does not fit is told to
-/// nobody, nor does the log say so; of what was written whoever wrote it learns in any case, and nothing fits after it.
+/// nobody, but those whose it is learn by the log that it was too much; of what was written whoever wrote it learns in any case, and
+/// nothing fits after it.
 ///
 /// # Errors
 /// Those of the interaction, and [`ApiError::TooLarge`] for what does not fit.

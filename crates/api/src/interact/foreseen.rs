@@ -29,8 +29,17 @@ pub(crate) struct Patched {
 pub(crate) struct ConditionMatch {
     /// The state of the data in which it was found; none where nobody can tell whether it is still the same.
     pub(crate) state: Option<u64>,
+    /// What that was.
+    pub(crate) met: Met,
+}
+
+/// What a condition meets.
+#[derive(Clone, Debug)]
+pub(crate) struct Met {
     /// The first matches.
     pub(crate) found: Vec<Version>,
+    /// Whose data they are found through, with the types of that, where that is not in whose records they are.
+    pub(crate) led: Vec<(i64, ResourceType)>,
 }
 
 /// What the conditions of all entries of a transaction match, and what references by a search do, before any of it is done: where the only
@@ -46,8 +55,15 @@ pub(crate) struct Conditions {
 /// What a condition of a transaction has come to before any of it is done.
 #[derive(Debug)]
 pub(crate) enum Matched {
-    /// The ids of the first matches, and whether there are more.
-    Ids(Vec<String>, bool),
+    /// Some do.
+    Ids {
+        /// The ids of the first.
+        ids: Vec<String>,
+        /// Whether there are more.
+        are_more: bool,
+        /// Whose data the first are found through, as of [`Met`].
+        led: Vec<(i64, ResourceType)>,
+    },
     /// It was refused before anything was looked for, whatever there is.
     Refused,
 }

@@ -172,7 +172,7 @@ pub(crate) fn foresee(
     let found = session.unlogged(|session| {
         let id = match (target, &foreseen.condition) {
             (Target::Id(id), _) => id.clone(),
-            (Target::Match(_), Some(matched)) => conditional::only(&matched.found)?.ok_or(ApiError::NotFound)?.id,
+            (Target::Match(_), Some(matched)) => conditional::only(&matched.met.found)?.ok_or(ApiError::NotFound)?.id,
             (Target::Match(query), None) => conditional::one(session, query)?.ok_or(ApiError::NotFound)?.id,
         };
         let seen = read::seen_before(session, *resource_type, &id, Action::Update)?;

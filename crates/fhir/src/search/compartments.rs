@@ -4,7 +4,8 @@ use crate::entry::ParameterId;
 use crate::nhs_number;
 use crate::predicate::{Predicate, Test};
 use crate::registry::path::{DataType, Only, Path};
-use crate::registry::{PatientCompartment, ResourceType, parameter_by_id, patient_compartment};
+use crate::registry::{PatientCompartment, ResourceType, may_change_record, parameter_by_id, patient_compartment};
+use crate::schema::r4;
 
 const PATIENT: ResourceType = ResourceType::of("Patient");
 
@@ -119,8 +120,7 @@ fn patients_by_id(parts: &[Predicate]) -> Option<Vec<String>> {
 }
 
 /// Whether a reference to a patient in this parameter makes the resource part of that patient's record.
-#[must_use]
-pub fn names_owner(id: ParameterId) -> bool {
+fn names_owner(id: ParameterId) -> bool {
     let Some(parameter) = parameter_by_id(id) else { return false };
     let Some(PatientCompartment::Record { owner, .. }) = parameter.resource_type.map(patient_compartment) else {
         return false;
@@ -131,6 +131,19 @@ pub fn names_owner(id: ParameterId) -> bool {
             && owner.iter().any(|element| element.split('.').eq(path.steps.iter().map(|step| &*step.member)))
     };
     !parameter.paths.is_empty() && parameter.paths.iter().all(is_owner)
+}
+
+/// The same, where the resource is in the record of no other patient besides.
+#[must_use]
+pub fn names_only_owner(id: ParameterId) -> bool {
+    let is_of_one = |resource_type: ResourceType| match patient_compartment(resource_type) {
+        PatientCompartment::Record { owner: [element], .. } if !may_change_record(resource_type) => {
+            let shape = r4().resource(resource_type);
+            shape.and_then(|shape| shape.element(element)).is_some_and(|element| !element.is_list)
+        }
+        _ => false,
+    };
+    names_owner(id) && parameter_by_id(id).and_then(|parameter| parameter.resource_type).is_some_and(is_of_one)
 }
 
 /// The patients that the test names, if it can be met by references to them only.

@@ -30,7 +30,7 @@ use crate::registry::{
 };
 pub use crate::value::Prefix;
 pub use clause::{DEEPEST_FILTER, LONGEST_CHAIN, MOST_TESTS, MOST_WAYS};
-pub use compartments::{compartments_of, named_patients, names_owner, number_of};
+pub use compartments::{compartments_of, named_patients, names_only_owner, number_of};
 pub use full_text::{FullText, Within};
 pub use include::{Include, MOST_INCLUDES};
 pub use result_parameters::{MOST_SORTS, Summary, Total};

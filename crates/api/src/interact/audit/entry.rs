@@ -217,7 +217,14 @@ impl AuditEntry {
             record.outcome = outcome_of(error);
             // What permits something is no reason for refusing something else.
             record.reason = if self.hidden.is_empty() { reason(error) } else { self.hidden };
-            return vec![record];
+            return match (error.cause(), self.disclosed) {
+                // That it does not fit tells what is there: whose that is is told.
+                (ApiError::TooLarge(_), Some(disclosed)) if !self.silent => {
+                    let why = Grounds::Same(std::mem::take(&mut record.reason));
+                    disclosed.records(&record, &why)
+                }
+                _ => vec![record],
+            };
         }
         let grounds = if self.done.is_empty() { self.permitted } else { Grounds::Same(self.done) };
         match self.disclosed {

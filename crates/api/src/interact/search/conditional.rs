@@ -16,10 +16,10 @@ use crate::error::ApiError;
 use crate::interact::access::Answer;
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
-use crate::interact::foreseen::{ConditionKey, ConditionMatch, Conditions, Matched};
+use crate::interact::foreseen::{ConditionKey, ConditionMatch, Conditions, Matched, Met};
 use crate::interact::labels::review::is_kept;
 use crate::interact::search;
-use crate::interact::search::led_through::led_through;
+use crate::interact::search::led_through::{Matches, led_through};
 use crate::interact::search::query::has_chains;
 use crate::interact::session::Session;
 use crate::interact::{access, is_event, write};
@@ -48,7 +48,9 @@ pub(crate) fn foresee_one(
     let matched = match search::matches(session, query, MOST + BESIDES) {
         Ok(found) => {
             let are_more = found.len() >= usize::try_from(MOST + BESIDES).unwrap_or(usize::MAX);
-            Matched::Ids(found.into_iter().map(|one| one.id).collect(), are_more)
+            let first = found.iter().take(usize::try_from(MOST).unwrap_or(usize::MAX)).collect();
+            let led = led_through(session, query, &Matches::These(first))?;
+            Matched::Ids { ids: found.into_iter().map(|one| one.id).collect(), are_more, led }
         }
         // The write says so, and in its place.
         Err(ApiError::Denied(_) | ApiError::NotFound) => Matched::Refused,
@@ -60,15 +62,11 @@ pub(crate) fn foresee_one(
 
 /// What a condition that has been foreseen matches now: nobody else has changed anything since, so it is among what it matched then and
 /// what this transaction has come to itself. Not so where it looks at other resources, of which the transaction may have changed some.
-fn matches_now(
-    session: &mut Session<'_, '_>,
-    query: &Query,
-    conditions: &Conditions,
-) -> Result<Vec<Version>, ApiError> {
+fn matches_now(session: &mut Session<'_, '_>, query: &Query, conditions: &Conditions) -> Result<Met, ApiError> {
     let is_same = conditions.state.is_some() && conditions.state == session.transaction.state();
-    let (found, are_more) = match conditions.matched.get(&key(query)).filter(|_| is_same) {
-        Some(Matched::Ids(found, are_more)) => (found, *are_more),
-        Some(Matched::Refused) => return within_budget(session, |session| search::matches(session, query, MOST)),
+    let (found, are_more, led) = match conditions.matched.get(&key(query)).filter(|_| is_same) {
+        Some(Matched::Ids { ids, are_more, led }) => (ids, *are_more, led),
+        Some(Matched::Refused) => return within_budget(session, |session| meet(session, query)),
         None => return Err(ApiError::CostlyCondition),
     };
     let has_touched_any = session.transaction.touched(None).next().is_some();
@@ -84,7 +82,7 @@ fn matches_now(
     // Of so many that some have been forgotten, hardly any is left.
     match are_more && matches.len() < usize::try_from(MOST).unwrap_or(usize::MAX) {
         true => Err(depends_on_the_same()),
-        false => Ok(matches),
+        false => Ok(Met { found: matches, led: led.clone() }),
     }
 }
 
@@ -104,23 +102,29 @@ fn key(query: &Query) -> ConditionKey {
 /// # Errors
 /// Those of a search.
 pub(crate) fn foresee(session: &mut Session<'_, '_>, query: &Query) -> Result<ConditionMatch, ApiError> {
+    Ok(ConditionMatch { state: session.transaction.state(), met: meet(session, query)? })
+}
+
+/// The first matches, and whose data they are found through that no event of the write tells.
+fn meet(session: &mut Session<'_, '_>, query: &Query) -> Result<Met, ApiError> {
     let found = search::matches(session, query, MOST)?;
-    Ok(ConditionMatch { state: session.transaction.state(), found })
+    let led = led_through(session, query, &Matches::These(found.iter().collect()))?;
+    Ok(Met { found, led })
 }
 
 /// The first matches. On the writer, what has been foreseen holds as long as no data has changed; what has not been must
 /// cost next to nothing.
-fn matches(session: &mut Session<'_, '_>, query: &Query) -> Result<Vec<Version>, ApiError> {
+fn met_now(session: &mut Session<'_, '_>, query: &Query) -> Result<Met, ApiError> {
     if let Some(foreseen) = session.foreseen.and_then(|foreseen| foreseen.condition.as_ref()) {
         let same = foreseen.state.is_some() && foreseen.state == session.transaction.state();
-        return if same { Ok(foreseen.found.clone()) } else { Err(ApiError::CostlyCondition) };
+        return if same { Ok(foreseen.met.clone()) } else { Err(ApiError::CostlyCondition) };
     }
     if let Some(conditions) = session.foreseen.and_then(|foreseen| foreseen.conditions.clone())
         && !query.resource_type.is_some_and(is_event)
     {
         return matches_now(session, query, &conditions);
     }
-    within_budget(session, |session| search::matches(session, query, MOST))
+    within_budget(session, |session| meet(session, query))
 }
 
 /// Does what may take the only writer, for which all others wait, next to nothing.
@@ -140,27 +144,15 @@ fn within_budget<'t, T>(
 }
 
 /// The only visible resource that matches, if one does. What the write's own event does not tell is told beside it: that several match,
-/// and whom else the condition names than in whose record the one is, or her from whom that is kept: alike, as if nothing matched.
+/// whose data else it is found through, and whom else the condition names than in whose record the one is, or her from whom that is kept:
+/// alike, as if nothing matched.
 pub(crate) fn one(session: &mut Session<'_, '_>, query: &Query) -> Result<Option<Version>, ApiError> {
-    let found = matches(session, query)?;
-    let led = led_by_what_is_kept(session, query, &found)?;
+    let Met { found, led } = met_now(session, query)?;
     if found.len() > 1 || !led.is_empty() || names_others(session, query, &found)? {
         let events = told(session, query, &found, &led)?;
         session.audit.besides(events);
     }
     only(&found)
-}
-
-/// Whose data a condition looks at by what is kept from them: no event of the write tells them.
-fn led_by_what_is_kept(
-    session: &mut Session<'_, '_>,
-    query: &Query,
-    found: &[Version],
-) -> Result<Vec<(i64, ResourceType)>, ApiError> {
-    if !has_chains(query) || !found.iter().any(is_kept) {
-        return Ok(Vec::new());
-    }
-    within_budget(session, |session| led_through(session, query, found))
 }
 
 /// Whether a condition names somebody to whom a write of what it found is not told.
@@ -186,8 +178,7 @@ pub(crate) fn referred_to(
     query: &Query,
     events: &mut Vec<Record>,
 ) -> Result<Option<Version>, ApiError> {
-    let found = matches(session, query)?;
-    let led = led_by_what_is_kept(session, query, &found)?;
+    let Met { found, led } = met_now(session, query)?;
     events.extend(told(session, query, &found, &led)?);
     only(&found)
 }

@@ -2,13 +2,15 @@
 
 use concord_consent::caller::Actor;
 use concord_fhir::search::Query;
+use concord_store::lower::Rows;
 
 use crate::error::ApiError;
 use crate::interact::access::Answer;
+use crate::interact::labels::review::is_kept;
 use crate::interact::search::by_kept::only_by_kept;
-use crate::interact::search::led_through::led_through;
+use crate::interact::search::led_through::{Matches, led_through};
 use crate::interact::search::page::Page;
-use crate::interact::search::query::{Saying, counted_matches, has_chains, run};
+use crate::interact::search::query::{Saying, has_chains, run};
 use crate::interact::session::Session;
 use crate::interact::{Call, access, is_event};
 
@@ -37,11 +39,18 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
         _ => only_by_kept(session, query, &page)?,
     };
     let mut counted = std::mem::take(&mut page.counted);
-    if has_chains(query) && !query.resource_type.is_some_and(is_event) {
-        let is_a_number = page.versions.is_empty() && page.total.is_some_and(|total| total > 0);
-        let numbered = if is_a_number { counted_matches(session, query)? } else { Vec::new() };
-        let matches = if is_a_number { &numbered } else { &page.versions };
-        counted.extend(led_through(session, query, matches)?);
+    if let Some(beyond) = page.beyond.as_ref().filter(|beyond| !is_about_one && !is_kept(beyond)) {
+        let whose = session.transaction.patients_of(Rows::Current, beyond)?;
+        counted.extend(whose.into_iter().map(|patient| (patient, beyond.resource_type)));
+    }
+    if !query.resource_type.is_some_and(is_event) {
+        let tells_of_all = page.refused.is_some() || page.total.is_some_and(|total| total > 0);
+        let matches = match tells_of_all {
+            true => Matches::All(&counted),
+            false => Matches::These(page.versions.iter().chain(&page.beyond).collect()),
+        };
+        let led = led_through(session, query, &matches)?;
+        counted.extend(led);
     }
     let answer = Answer {
         versions: &page.disclosed(),
@@ -51,5 +60,8 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
         named: &query.named_patients(),
     };
     access::disclose_found(session, &answer, &asked)?;
-    Ok(page)
+    match page.refused {
+        Some(fault) => Err(fault),
+        None => Ok(page),
+    }
 }

@@ -2,59 +2,120 @@
 //!
 //! The log tells those whom a match is about. What it leads through may be another's, or hers where the match itself is kept from
 //! her: whoever may write that could read her record through it, value by value, and she would read nothing of it.
+//!
+//! It is asked of the database as the search was, from the other end: whose data is there to which the matches lead, and which is as it was
+//! asked for. No body is read for it, and what it costs is bounded as the search is.
 
 use std::collections::BTreeSet;
 
+use concord_consent::caller::Actor;
+use concord_consent::hidden_from_patients;
+use concord_fhir::entry::ParameterId;
 use concord_fhir::predicate::Predicate;
-use concord_fhir::registry::ResourceType;
-use concord_fhir::search::{Include, Query, names_owner};
+use concord_fhir::registry::{PatientCompartment, ResourceType, patient_compartment};
+use concord_fhir::search::{Query, names_only_owner};
 use concord_store::lower::Rows;
 use concord_store::rows::Version;
+use concord_store::search::{PageRequest, TypeQuery};
 
 use crate::error::ApiError;
+use crate::interact::access;
 use crate::interact::labels::review::is_kept;
-use crate::interact::search::include;
+use crate::interact::search::query::{self, has_chains};
 use crate::interact::session::Session;
 
+const PATIENT: ResourceType = ResourceType::of("Patient");
+
+/// What an answer tells of what was found.
+pub(super) enum Matches<'m> {
+    /// These are there.
+    These(Vec<&'m Version>),
+    /// So many are there: all that there are are counted. These patients are told of what is theirs among it.
+    All(&'m [(i64, ResourceType)]),
+}
+
 /// The patients, each with a type of what is not kept from them, whose data some of these matches were found through, and to whom no
-/// match is told: what is kept from a patient is not.
+/// match is told: what is kept from a patient is not. Of a step whose data is that of more of them than a page has it says nothing of each.
 ///
 /// # Errors
-/// When the store fails.
+/// When the store fails, and when it takes too long.
 pub(super) fn led_through(
     session: &mut Session<'_, '_>,
     query: &Query,
-    matches: &[Version],
+    matches: &Matches<'_>,
 ) -> Result<Vec<(i64, ResourceType)>, ApiError> {
-    // What is looked at is no part of the answer.
-    let room = session.transaction.look_again();
-    let found = session.without_explain(|session| of_all_types(session, query, matches));
-    session.transaction.go_on_bounding(room);
-    found
+    if !has_chains(query) {
+        return Ok(Vec::new());
+    }
+    let found = session.without_explain(|session| session.unlogged(|session| of_all_types(session, query, matches)))?;
+    without_those_told(session, found, matches)
 }
 
 fn of_all_types(
     session: &mut Session<'_, '_>,
     query: &Query,
-    matches: &[Version],
-) -> Result<Vec<(i64, ResourceType)>, ApiError> {
+    matches: &Matches<'_>,
+) -> Result<BTreeSet<(i64, ResourceType)>, ApiError> {
     let mut walk = Walk { query, found: BTreeSet::new() };
+    let all = match matches {
+        Matches::All(_) => query::permitted_queries(session, query)?,
+        Matches::These(_) => Vec::new(),
+    };
     for one in query.searched_types() {
-        let asked = query.of_type(one);
-        if asked.has_chains() {
-            let from: Vec<Version> =
-                matches.iter().filter(|version| version.resource_type == one).map(Version::without_body).collect();
-            walk.follow(session, &asked, &from)?;
+        let from = match matches {
+            Matches::These(found) => {
+                let found = || found.iter().filter(|version| version.resource_type == one);
+                let ids = |found: Vec<String>| if found.is_empty() { Predicate::None } else { Predicate::Id(found) };
+                From {
+                    all: ids(found().map(|version| version.id.clone()).collect()),
+                    kept: ids(found().filter(|version| is_kept(version)).map(|version| version.id.clone()).collect()),
+                }
+            }
+            Matches::All(_) => {
+                let of_type = all.iter().find(|query| query.resource_type == one);
+                From::those(of_type.map_or(Predicate::None, |query| query.predicate.clone()))
+            }
+        };
+        if from.all != Predicate::None {
+            let asked = query::asked(session, query, one)?;
+            walk.follow(session, &asked, (one, &from), false)?;
         }
     }
-    let mut found = walk.found;
-    if !found.is_empty() {
-        for version in matches.iter().filter(|version| !is_kept(version)) {
-            let told = session.transaction.patients_of(Rows::Current, version)?;
-            found.retain(|(patient, _)| !told.contains(patient));
+    Ok(walk.found)
+}
+
+/// Those of them to whom no match is told that is not kept from them.
+fn without_those_told(
+    session: &mut Session<'_, '_>,
+    mut found: BTreeSet<(i64, ResourceType)>,
+    matches: &Matches<'_>,
+) -> Result<Vec<(i64, ResourceType)>, ApiError> {
+    match matches {
+        _ if found.is_empty() => {}
+        Matches::All(told) => found.retain(|(patient, _)| !told.iter().any(|(other, _)| other == patient)),
+        Matches::These(versions) => {
+            for version in versions.iter().filter(|version| !is_kept(version)) {
+                let told = session.transaction.patients_of(Rows::Current, version)?;
+                found.retain(|(patient, _)| !told.contains(patient));
+            }
         }
     }
     Ok(found.into_iter().collect())
+}
+
+/// From where a chain leads on.
+struct From {
+    /// All that was found there.
+    all: Predicate,
+    /// What of it is kept from the patients whom it is about.
+    kept: Predicate,
+}
+
+impl From {
+    fn those(all: Predicate) -> From {
+        let kept = all.clone().and(hidden_from_patients());
+        From { all, kept }
+    }
 }
 
 struct Walk<'q> {
@@ -63,47 +124,79 @@ struct Walk<'q> {
 }
 
 impl Walk<'_> {
-    /// Goes on from resources of which this was asked.
-    fn follow(&mut self, session: &mut Session<'_, '_>, asked: &Predicate, from: &[Version]) -> Result<(), ApiError> {
+    /// Goes on from resources of a type of which this was asked; `otherwise` of those of which it does not hold.
+    fn follow(
+        &mut self,
+        session: &mut Session<'_, '_>,
+        asked: &Predicate,
+        (of, from): (ResourceType, &From),
+        otherwise: bool,
+    ) -> Result<(), ApiError> {
         match asked {
-            _ if from.is_empty() => Ok(()),
             Predicate::And(parts) | Predicate::Or(parts) => {
-                parts.iter().try_for_each(|part| self.follow(session, part, from))
+                parts.iter().try_for_each(|part| self.follow(session, part, (of, from), otherwise))
             }
-            Predicate::Not(part) => self.follow(session, part, from),
+            Predicate::Not(part) => self.follow(session, part, (of, from), !otherwise),
             Predicate::Chain { parameter, types, then } => types.iter().try_for_each(|one| {
-                let include = Include { target: Some(*one), parameter: Some(*parameter), ..Include::default() };
-                self.step(session, include, from, then)
+                let is_of_one_record = *one == PATIENT && names_only_owner(*parameter);
+                let leads = |from: &Predicate| referred_to((of, *parameter), *one, from);
+                self.step(session, (*one, then, otherwise), from, is_of_one_record, &leads)
             }),
             Predicate::ReverseChain { resource_type, parameter, by, .. } => {
-                let (source, parameter) = (Some(*resource_type), Some(*parameter));
-                let include = Include { reverse: true, source, parameter, ..Include::default() };
-                self.step(session, include, from, by)
+                let is_of_one_record = of == PATIENT && names_only_owner(*parameter);
+                let leads = |from: &Predicate| referring_to(*parameter, of, from);
+                self.step(session, (*resource_type, by, otherwise), from, is_of_one_record, &leads)
             }
             _ => Ok(()),
         }
     }
 
+    /// Tells whose that is to which it leads and which is as was asked, and goes on from there. A patient and what is in her record
+    /// alone are told to her by one another.
     fn step(
         &mut self,
         session: &mut Session<'_, '_>,
-        include: Include,
-        from: &[Version],
-        then: &Predicate,
+        (of, then, otherwise): (ResourceType, &Predicate, bool),
+        from: &From,
+        is_of_one_record: bool,
+        leads: &dyn Fn(&Predicate) -> Predicate,
     ) -> Result<(), ApiError> {
-        // A patient and what is in her record are told to her by one another.
-        let is_of_one_record = include.parameter.is_some_and(names_owner);
-        let is_from = |version: &&Version| !is_of_one_record || is_kept(version);
-        let from: Vec<Version> = from.iter().filter(is_from).map(Version::without_body).collect();
-        if from.is_empty() {
-            return Ok(());
+        let about = query::about(self.query);
+        let permit = access::findable(session, of, about.as_deref())?;
+        // What is not as was asked decides by that, whatever it is.
+        let asked = if otherwise { Predicate::All } else { then.clone() };
+        let there = query::guarded(session, self.query, about.as_deref(), asked)?.and(permit);
+        let told = if is_of_one_record { &from.kept } else { &from.all };
+        let is_hers = matches!(session.call.caller.actor, Actor::Patient(_)) && is_of_one_record;
+        let is_of_records = matches!(patient_compartment(of), PatientCompartment::Record { .. });
+        if *told != Predicate::None && is_of_records && !is_hers {
+            let predicate = there.clone().and(leads(told)).and(hidden_from_patients().negate());
+            self.tell(session, TypeQuery { resource_type: of, record: None, predicate })?;
         }
-        let query = Query { include: vec![include], ..self.query.clone() };
-        let (next, _) = include::included_by(session, &query, &from, |_| true)?;
-        for version in next.iter().filter(|version| !is_kept(version)) {
-            let patients = session.transaction.patients_of(Rows::Current, version)?;
-            self.found.extend(patients.into_iter().map(|patient| (patient, version.resource_type)));
+        if then.has_chains() {
+            let next = From::those(there.and(leads(&from.all)));
+            self.follow(session, then, (of, &next), otherwise)?;
         }
-        self.follow(session, then, &next)
+        Ok(())
     }
+
+    fn tell(&mut self, session: &mut Session<'_, '_>, those: TypeQuery) -> Result<(), ApiError> {
+        let limit = session.service.settings.page.1;
+        let wanted = PageRequest { queries: &[those], sort: &[], after: None, limit };
+        let found = session.transaction.patients_among(&wanted)?;
+        if found.len() <= usize::try_from(limit).unwrap_or(usize::MAX) {
+            self.found.extend(found);
+        }
+        Ok(())
+    }
+}
+
+/// Those of a type to which such a reference of these leads.
+fn referred_to((of, parameter): (ResourceType, ParameterId), target: ResourceType, from: &Predicate) -> Predicate {
+    Predicate::ReverseChain { target, resource_type: of, parameter, by: Box::new(from.clone()) }
+}
+
+/// Those that refer in such a parameter to these.
+fn referring_to(parameter: ParameterId, of: ResourceType, from: &Predicate) -> Predicate {
+    Predicate::Chain { parameter, types: vec![of], then: Box::new(from.clone()) }
 }

@@ -7,6 +7,8 @@ use concord_fhir::registry::ResourceType;
 use concord_store::lower::Rows;
 use concord_store::rows::Version;
 
+use crate::error::ApiError;
+
 /// A page of matches.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
@@ -18,6 +20,10 @@ pub(crate) struct Page {
     pub(crate) by_kept: HashSet<i64>,
     /// The patients some of whose data its number counts, with the types of that, where it is to be said.
     pub(crate) counted: Vec<(i64, ResourceType)>,
+    /// The first match after these, without what it says: that there is a next page tells that it is there.
+    pub(crate) beyond: Option<Version>,
+    /// Why nothing of it is told but whose it is.
+    pub(crate) refused: Option<ApiError>,
     /// What the client should know of the page.
     pub(crate) remarks: Vec<Issue>,
     /// How many there are on all pages, if that was asked.

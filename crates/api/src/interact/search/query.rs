@@ -9,6 +9,7 @@ use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Query, Total};
+use concord_store::StoreError;
 use concord_store::rows::Version;
 use concord_store::search::{FoundPage, PageRequest, TypeQuery};
 use concord_store::transaction::Transaction;
@@ -94,7 +95,7 @@ fn found(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Result
         Total::Estimate | Total::Accurate => Some(session.transaction.total(&wanted)?),
     };
     let counted = match (saying, limit == 0 || total.is_some()) {
-        (Saying::WhatIsByKept, true) => counted(session, &queries)?,
+        (Saying::WhatIsByKept, true) => whose(session, &queries)?,
         _ => Vec::new(),
     };
     if limit == 0 {
@@ -105,16 +106,27 @@ fn found(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Result
         // Only the number was asked for: R4 wants no entries then.
         return Ok(Page { counted, ..Page::of(Vec::new(), Some(total), None) });
     }
-    let FoundPage { versions, next, others: by_kept } = session.transaction.page_and(&wanted, &open)?;
+    let FoundPage { versions, next, beyond, others: by_kept } = match session.transaction.page_and(&wanted, &open) {
+        Err(fault @ StoreError::BeyondAnswer) => {
+            let counted = whose(session, &queries)?;
+            return Ok(Page { counted, refused: Some(fault.into()), ..Page::default() });
+        }
+        found => found?,
+    };
     // The only page there is has been counted already.
     let total = match (total, &next, &after) {
         (None, None, None) => i64::try_from(versions.len()).ok(),
         (total, ..) => total,
     };
     let next = next.map(|position| session.service.cursors.seal(session.call, &context, &position));
-    let (included, mut remarks) = include::included(session, query, &versions)?;
+    let (included, mut remarks) = match include::included(session, query, &versions) {
+        Err(fault @ ApiError::TooLarge(_)) => {
+            return Ok(Page { versions, by_kept, counted, refused: Some(fault), ..Page::default() });
+        }
+        included => included?,
+    };
     remarks.extend(notice);
-    Ok(Page { versions, included, by_kept, counted, remarks, total, next })
+    Ok(Page { versions, included, by_kept, counted, beyond, remarks, total, next, refused: None })
 }
 
 /// Whether it leads through other resources than those that it finds.
@@ -122,22 +134,25 @@ pub(super) fn has_chains(query: &Query) -> bool {
     query.searched_types().into_iter().any(|one| query.of_type(one).has_chains())
 }
 
-/// The first of all matches, as many as the largest page has, without what they say: whose number an answer is that has none of them.
-pub(super) fn counted_matches(session: &mut Session<'_, '_>, query: &Query) -> Result<Vec<Version>, ApiError> {
-    let limit = session.service.settings.page.1;
-    session.without_explain(|session| {
-        session.unlogged(|session| {
-            let Permitted { queries, .. } = permitted(session, query, Saying::Nothing)?;
-            let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit };
-            let (found, _) = session.transaction.piece(&wanted)?;
-            Ok(found.iter().map(Version::without_body).collect())
-        })
-    })
+/// What is asked for and permitted of each type that a scope covers, as a search of its matches is.
+pub(super) fn permitted_queries(session: &mut Session<'_, '_>, query: &Query) -> Result<Vec<TypeQuery>, ApiError> {
+    Ok(permitted(session, query, Saying::Nothing)?.queries)
+}
+
+/// Whoever needs a relationship to a patient is asked about the one whose compartment it is only.
+pub(super) fn about(query: &Query) -> Option<String> {
+    query.only_record().or_else(|| query.compartment.clone())
+}
+
+/// What is asked of a type, whoever asks.
+pub(super) fn asked(session: &mut Session<'_, '_>, query: &Query, of: ResourceType) -> Result<Predicate, ApiError> {
+    let asked = terminology::look_up_codes(session, query.of_type(of))?;
+    numbered::look_up(session, about(query).as_deref(), asked)
 }
 
 /// The patients of whom a number of matches counts something that is not kept from them, with the types of that, if these are so few that
 /// it says something of each: a page has no more.
-fn counted(session: &mut Session<'_, '_>, queries: &[TypeQuery]) -> Result<Vec<(i64, ResourceType)>, ApiError> {
+fn whose(session: &mut Session<'_, '_>, queries: &[TypeQuery]) -> Result<Vec<(i64, ResourceType)>, ApiError> {
     let open = |TypeQuery { resource_type, record, predicate }: &TypeQuery| TypeQuery {
         resource_type: *resource_type,
         record: record.clone(),
@@ -181,9 +196,8 @@ fn permitted(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Re
         several if several.iter().any(scoped) => {}
         _ => return Err(ApiError::denied("no scope of the token lets the app search any of these types")),
     }
-    let named = query.only_record();
-    // Whoever needs a relationship to a patient is asked about the one whose compartment it is only.
-    let about = named.as_deref().or(query.compartment.as_deref());
+    let (named, about) = (query.only_record(), about(query));
+    let about = about.as_deref();
     let mut all = Vec::with_capacity(types.len());
     for one in types {
         if is_event(one) {
@@ -199,8 +213,7 @@ fn permitted(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Re
         session.audit.finds(Some(one), Arc::clone(&decision));
         notice = notice.or_else(|| concord_consent::explain::notice(&decision));
         let permit = decision.permit.clone();
-        let asked = terminology::look_up_codes(session, query.of_type(one))?;
-        let asked = numbered::look_up(session, about, asked)?;
+        let asked = asked(session, query, one)?;
         if saying == Saying::WhatIsByKept && asked.has_chains() {
             open.push((one, found_openly(session, query, about, asked.clone())?));
         }
@@ -231,7 +244,7 @@ fn found_openly(
 }
 
 /// What is asked for, with what may be found at each chain and without what is found by a name that is not told.
-fn guarded(
+pub(super) fn guarded(
     session: &mut Session<'_, '_>,
     query: &Query,
     about: Option<&str>,
