@@ -51,8 +51,8 @@ pub(crate) fn hands_on(place: &Place, target: ResourceType) -> bool {
         "part" | "as-is" => true,
         "who" => !PEOPLE.contains(&target.name()),
         "shows" => target.name() != "Binary" && !PEOPLE.contains(&target.name()),
-        "party" => !PARTIES.contains(&target.name()),
-        "none" => false,
+        "party" => !(PARTIES.contains(&target.name()) && place.may_name(target.name())),
+        "none" => !place.may_name(target.name()),
         other => panic!("{}: {other}", place.element),
     }
 }
@@ -61,7 +61,7 @@ pub(crate) fn hands_on(place: &Place, target: ResourceType) -> bool {
 fn shows(place: &Place, target: ResourceType) -> bool {
     match row(&place.element) {
         "shows" => CONTENT.contains(&target.name()),
-        "none" => false,
+        "none" => target.name() == "Binary" && !place.may_name("Binary"),
         _ => target.name() == "Binary",
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::registry::ResourceType;
+use crate::schema::r4;
 
 /// A row for every element of type Reference, Attachment and canonical in R4.
 const TABLE: &str = include_str!("references.txt");
@@ -20,9 +21,11 @@ pub(super) enum Says {
     Who,
     /// What the resource shows: content of it, which is protected as the resource is.
     Shows,
-    /// One who protects nothing, for a reason that the table has; what is none of the [`PARTIES`] is like a part.
-    Party,
-    /// Something that protects nothing, for a reason that the table has.
+    /// What protects nothing, for a reason that the table has, where it is of one of these types, which R4 has there; anything else is
+    /// like a part.
+    Spares(&'static [ResourceType]),
+    /// Something that protects nothing, whatever it is, for a reason that the table has: of a resource itself, and of none that is contained in
+    /// another.
     Nothing,
 }
 
@@ -69,6 +72,15 @@ pub fn is_content(resource_type: ResourceType) -> bool {
     CONTENT.contains(&resource_type)
 }
 
+/// The types that R4 has at the element of a row; none where it has any.
+fn meant(name: &str) -> &'static [ResourceType] {
+    let Some((shape, element)) = name.rsplit_once('.') else { return &[] };
+    let Some(shape) = r4().named(shape) else { return &[] };
+    let reference = || shape.element(element)?.types.iter().find(|of_type| of_type.name == "Reference");
+    let of_type = reference().or_else(|| shape.member(element).map(|found| found.of_type));
+    of_type.map_or(&[], |of_type| &of_type.targets)
+}
+
 static ROWS: LazyLock<HashMap<&'static str, Says>> = LazyLock::new(|| rows().collect());
 
 /// The rows of the table that can be read.
@@ -81,8 +93,11 @@ fn rows() -> impl Iterator<Item = (&'static str, Says)> {
             ("as-is", None) => Says::AsIs,
             ("who", None) => Says::Who,
             ("shows", None) => Says::Shows,
-            ("party", Some(_)) => Says::Party,
-            ("none", Some(_)) => Says::Nothing,
+            ("party", Some(_)) => Says::Spares(Some(meant(name)).filter(|meant| !meant.is_empty()).unwrap_or(&PARTIES)),
+            ("none", Some(_)) => match meant(name) {
+                [] => Says::Nothing,
+                meant => Says::Spares(meant),
+            },
             _ => return None,
         };
         Some((name, says))
@@ -100,6 +115,16 @@ impl Says {
         ROWS.get(name.as_str()).copied().unwrap_or(Says::Part)
     }
 
+    /// The same in a resource that is contained in another.
+    pub(super) fn inside(self, is_inside: bool) -> Says {
+        if is_inside && self == Says::Nothing { Says::Part } else { self }
+    }
+
+    /// Whether it is for a reason of its own that it hands nothing on of what R4 has there.
+    pub(super) fn spares(self) -> bool {
+        matches!(self, Says::Nothing | Says::Spares(_))
+    }
+
     /// Whether those of a version are handed on too that is named.
     pub(super) fn means_a_version(self) -> bool {
         self != Says::AsIs
@@ -110,7 +135,7 @@ impl Says {
     pub(super) fn hands_back_to(self, target: ResourceType) -> bool {
         match self {
             Says::Shows => is_content(target),
-            Says::Part | Says::AsIs | Says::Who | Says::Party => target == BARE,
+            Says::Part | Says::AsIs | Says::Who | Says::Spares(_) => target == BARE,
             Says::Nothing => false,
         }
     }
@@ -121,7 +146,7 @@ impl Says {
             Says::Part | Says::AsIs => true,
             Says::Who => !PEOPLE.contains(&target),
             Says::Shows => target != BARE && !PEOPLE.contains(&target),
-            Says::Party => !PARTIES.contains(&target),
+            Says::Spares(spared) => !spared.contains(&target),
             Says::Nothing => false,
         }
     }
@@ -207,16 +232,36 @@ mod tests {
     /// R4 says whom an element may name, and not every writer keeps to it.
     #[test]
     fn only_who_may_be_meant_is_spared_where_parties_are_named() {
-        let table = rows().filter(|(_, says)| *says == Says::Party);
-        let names: Vec<&str> = table.map(|(name, _)| name).collect();
+        let names: Vec<&str> =
+            TABLE.lines().filter(|line| line.contains(" party ")).filter_map(|line| line.split(' ').next()).collect();
         assert!(names.contains(&"Identifier.assigner") && names.contains(&"Signature.who"), "{names:?}");
         for name in names {
             let (shape, element) = name.rsplit_once('.').unwrap();
+            let meant = meant(name);
+            assert!(meant.iter().all(|one| PARTIES.contains(one)), "{name}");
             for target in ResourceType::all() {
                 let is_part = Says::of(shape, element).hands_on(target);
-                assert_eq!(is_part, !PARTIES.contains(&target), "{name} {}", target.name());
+                let may_be = meant.is_empty() || meant.contains(&target);
+                assert_eq!(is_part, !(may_be && PARTIES.contains(&target)), "{name} {}", target.name());
             }
         }
+        assert!(Says::of("Identifier", "assigner").hands_on(ResourceType::of("CareTeam")));
+    }
+
+    /// A definition protects nothing where R4 has one, and anything else there does.
+    #[test]
+    fn only_definitions_are_spared_where_definitions_are_named() {
+        let mut number = 0;
+        for (name, says) in rows().filter(|(_, says)| says.spares() && *says != Says::Nothing) {
+            assert!(says.hands_on(ResourceType::of("Encounter")) && says.hands_back_to(BARE), "{name}");
+            assert_eq!(says.inside(true), says, "{name}");
+            number += 1;
+        }
+        assert!(number > 50, "{number}");
+        let anything: Vec<&str> = rows().filter(|(_, says)| *says == Says::Nothing).map(|(name, _)| name).collect();
+        assert!(anything.contains(&"Consent.provision.data.reference"), "{anything:?}");
+        assert!(!anything.iter().any(|name| name.contains("rofile") || name.contains("alueSet")), "{anything:?}");
+        assert_eq!(Says::Nothing.inside(true), Says::Part);
     }
 
     #[test]

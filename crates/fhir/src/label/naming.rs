@@ -45,7 +45,7 @@ pub fn may_name(body: &str, of: &dyn Fn(ResourceType) -> bool) -> bool {
 /// extension that it stands in; what cannot be without it goes with it, and so does the narrative, which may repeat it.
 /// Whether there was any.
 pub fn leave_out(value: &mut Value<'_>, base: &str, gone: &dyn Fn(ResourceType, &str) -> bool) -> bool {
-    let mut walk = Walk { schema: r4(), base, gone, count: 0 };
+    let mut walk = Walk { schema: r4(), base, gone, is_inside: false, count: 0 };
     if let Value::Object(object) = value {
         walk.resource(object);
     }
@@ -161,6 +161,8 @@ fn names(shape: &Shape, element: &Element, of_type: &ElementType) -> bool {
     };
     let may_be = |target: ResourceType| says.hands_on(target) || says.hands_back_to(target);
     match of_type.targets.as_slice() {
+        // Not every writer keeps to what R4 has there.
+        _ if says.spares() => says != Says::Nothing,
         [] => ResourceType::all().any(may_be),
         targets => targets.iter().any(|target| may_be(*target)),
     }
@@ -187,6 +189,8 @@ struct Walk<'a> {
     schema: &'static Schema,
     base: &'a str,
     gone: &'a dyn Fn(ResourceType, &str) -> bool,
+    /// Whether a resource is looked at that is contained in the one.
+    is_inside: bool,
     /// How many names have been taken out.
     count: usize,
 }
@@ -213,7 +217,7 @@ impl Walk<'_> {
                 self.beside(value);
             } else if let TypeKind::Primitive(primitive) = found.of_type.kind {
                 let says = match primitive {
-                    Primitive::Canonical => Says::of(&shape.name, name),
+                    Primitive::Canonical => Says::of(&shape.name, name).inside(self.is_inside),
                     _ => Says::Who,
                 };
                 let is_address =
@@ -225,7 +229,7 @@ impl Walk<'_> {
                 }
             } else {
                 // The name of a choice does not say the type, which an attachment is told apart by.
-                let says = [Says::of(&shape.name, &found.element.name), Says::of(&shape.name, name)];
+                let says = [&found.element.name, name].map(|name| Says::of(&shape.name, name).inside(self.is_inside));
                 each(value, &mut |item| self.single(found.of_type, item, says));
             }
             if is_empty(value) {
@@ -277,7 +281,9 @@ impl Walk<'_> {
         match of_type.kind {
             TypeKind::Primitive(_) => true,
             TypeKind::Resource => {
+                let before = std::mem::replace(&mut self.is_inside, true);
                 self.resource(object);
+                self.is_inside = before;
                 true
             }
             TypeKind::Shape(id) => {

@@ -77,7 +77,7 @@ pub fn named_by_parties(value: &Value<'_>, id: &str, base: &str) -> Vec<Source> 
 /// What a resource is linked to by what its first writer says, or by what is for another party to say.
 fn linked<'v>(value: &'v Value<'_>, id: &str, base: &str, of_parties: bool) -> (Links, Said<'v>) {
     let (found, said) = (Links::default(), Said::default());
-    let mut walk = Walk { schema: r4(), base, found, said, part: Part::FirstWriters, of_parties };
+    let mut walk = Walk { schema: r4(), base, found, said, part: Part::FirstWriters, is_inside: false, of_parties };
     if let (Some(object), false) = (value.as_object(), of_parties) {
         walk.labels(object, false);
     }
@@ -112,6 +112,8 @@ struct Walk<'a, 'v> {
     found: Links,
     said: Said<'v>,
     part: Part,
+    /// Whether a resource is looked at that is contained in the one.
+    is_inside: bool,
     /// Whether what is wanted is what parties refer to, and not what the first writer does.
     of_parties: bool,
 }
@@ -185,7 +187,7 @@ impl<'v> Walk<'_, 'v> {
             let texts = value.items().iter().filter_map(Value::as_str);
             match primitive {
                 Primitive::Canonical => {
-                    let says = Says::of(&shape.name, name);
+                    let says = Says::of(&shape.name, name).inside(self.is_inside);
                     texts.for_each(|text| self.canonical(text, says));
                 }
                 // What a text links to, or shows as a picture.
@@ -203,9 +205,10 @@ impl<'v> Walk<'_, 'v> {
             return;
         }
         // The name of a choice does not say the type, which an attachment is told apart by.
+        let is_inside = self.is_inside;
         let says = |is_reference| match is_reference {
-            true => Says::of(&shape.name, &found.element.name),
-            false => Says::of(&shape.name, name),
+            true => Says::of(&shape.name, &found.element.name).inside(is_inside),
+            false => Says::of(&shape.name, name).inside(is_inside),
         };
         for one in value.items() {
             self.single(found.of_type, one, &says);
@@ -233,7 +236,9 @@ impl<'v> Walk<'_, 'v> {
             TypeKind::Primitive(_) => {}
             TypeKind::Resource => {
                 self.labels(object, true);
+                let before = std::mem::replace(&mut self.is_inside, true);
                 self.resource(object);
+                self.is_inside = before;
             }
             TypeKind::Shape(id) => {
                 let Some(shape) = self.schema.shape(id) else { return };
@@ -251,10 +256,15 @@ impl<'v> Walk<'_, 'v> {
     /// A definition by its canonical url, or as some write it by its address here.
     fn canonical(&mut self, text: &'v str, says: Says) {
         let bare = literal::whole(text).split('|').next().unwrap_or_default();
-        if says == Says::Nothing || bare.is_empty() {
+        let hands_on = |bare| matches!(Literal::read(bare, self.base), Literal::Local(of, _) if says.hands_on(of));
+        if bare.is_empty() || (says.spares() && !hands_on(bare)) {
             return;
         }
         self.said_address(bare, says);
+        // Of what is spared there is no definition to be followed.
+        if says.spares() {
+            return;
+        }
         if !self.is_wanted() {
             return;
         }
@@ -309,6 +319,36 @@ mod tests {
         let value = parse(text.as_bytes(), &Limits::default()).unwrap();
         let all = sources(&value, "own", "https://phr.example/fhir");
         all.into_iter().map(|source| format!("{}/{}", source.resource_type, source.id)).collect()
+    }
+
+    /// For the reason that is there, and no other: what is none of that protects.
+    #[test]
+    fn what_spares_spares_nothing_else() {
+        let consent = |more: &str| {
+            format!(
+                r#"{{"resourceType":"Consent","id":"c","provision":{{"data":[{{"meaning":"instance",
+                "reference":{{"reference":"Encounter/e"}}}}]}}{more}}}"#
+            )
+        };
+        assert!(found(&consent("")).is_empty());
+        let inside = format!(r#"{{"resourceType":"Observation","contained":[{}]}}"#, consent(""));
+        assert_eq!(found(&inside), ["Encounter/e"]);
+        let with = |members: &str| found(&format!(r#"{{"resourceType":"Observation","id":"own",{members}}}"#));
+        for members in [
+            r#""meta":{"profile":["Encounter/e"]}"#,
+            r#""meta":{"profile":["https://phr.example/fhir/Encounter/e|1"]}"#,
+            r#""extension":[{"url":"x","valueMeta":{"profile":["Encounter/e"]}}]"#,
+            r#""extension":[{"url":"x","valueDataRequirement":{"type":"Observation","profile":["Encounter/e"]}}]"#,
+            r#""extension":[{"url":"x","valueDataRequirement":{"type":"Observation","codeFilter":[{"valueSet":"Encounter/e"}]}}]"#,
+            r#""extension":[{"url":"x","valueParameterDefinition":{"use":"in","type":"x","profile":"Encounter/e"}}]"#,
+            r#""contained":[{"resourceType":"ActivityDefinition","id":"a","profile":"Encounter/e"}]"#,
+            r#""contained":[{"resourceType":"Questionnaire","id":"q","item":[{"linkId":"1","type":"choice","answerValueSet":"Encounter/e"}]}]"#,
+        ] {
+            assert_eq!(with(members), ["Encounter/e"], "{members}");
+        }
+        assert!(with(r#""meta":{"profile":["StructureDefinition/s"]}"#).is_empty());
+        assert!(with(r#""identifier":[{"assigner":{"reference":"Organization/o"}}]"#).is_empty());
+        assert_eq!(with(r#""identifier":[{"assigner":{"reference":"CareTeam/t"}}]"#), ["CareTeam/t"]);
     }
 
     #[test]

@@ -171,7 +171,7 @@ fn every_element_that_may_name_a_resource_is_decided() {
                     let mut object = Object::default();
                     object.set(name.clone(), value);
                     let gone = |of: ResourceType, id: &str| of == resource_type && id == "it";
-                    let mut walk = Walk { schema: r4(), base: BASE, gone: &gone, count: 0 };
+                    let mut walk = Walk { schema: r4(), base: BASE, gone: &gone, is_inside: false, count: 0 };
                     walk.object(shape, &mut object);
                     assert_eq!(walk.count == 1, is_named, "{}.{name} -> {target}", shape.name);
                     assert_eq!(object.get(&name).is_none(), is_named, "{}.{name} -> {target}", shape.name);
@@ -180,7 +180,7 @@ fn every_element_that_may_name_a_resource_is_decided() {
             }
         }
     }
-    assert!(left_out > 2_000 && kept > 500, "{left_out} {kept}");
+    assert!(left_out > 4_000 && kept > 200, "{left_out} {kept}");
 }
 
 /// For every search parameter of references of R4 and every type that it may lead to: what it finds is found by that if it stays where the
