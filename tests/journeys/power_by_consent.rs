@@ -440,6 +440,11 @@ async fn a_proposal_names_nothing_that_is(concord: &Concord) {
         // The same from a system may be kept from her, and is for that system to say.
         system.post("Consent", &with(make("Encounter/kept"), "meta", kept.clone())).await.expect(201);
     }
+    // Nor what was kept from her until it was deleted.
+    let own = with(with(without(blood_pressure("amina", 150), "id"), "meta", kept.clone()), "status", json!("final"));
+    let gone = format!("Observation/{}", gp.create(&own).await);
+    gp.delete(&gone).await.expect(204);
+    gp.post("Consent", &about(&gone)).await.expect(422);
     let meta = json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": kept}]});
     let proposed = gp.post("Consent", &about(&open)).await.expect(201);
     system.post(&format!("{open}/$meta-add"), &meta).await.expect(200);
@@ -460,6 +465,34 @@ async fn a_proposal_names_nothing_that_is(concord: &Concord) {
         assert!(refused.text().contains("provision.data[0].reference"), "{refused}");
         entries.reverse();
     }
+    // Nor what comes to be kept from her in the same transaction, by what it is part of.
+    let visit = json!({"resourceType": "Encounter", "id": "visit", "status": "finished", "class": {"code": "AMB"},
+        "subject": {"reference": "Patient/amina"}});
+    let visit = gp.create(&without(visit, "id")).await;
+    let part = with(
+        without(blood_pressure("amina", 131), "id"),
+        "encounter",
+        json!({"reference": format!("Encounter/{visit}")}),
+    );
+    let part = format!("Observation/{}", gp.create(&part).await);
+    let stored = gp.get(&format!("Encounter/{visit}")).await.expect(200).json();
+    let hiding =
+        json!({"resource": meta, "request": {"method": "POST", "url": format!("Encounter/{visit}/$meta-add")}});
+    let bundle =
+        json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry(consent, about(&part)), hiding]});
+    let refused = gp.post("", &bundle).await.expect(422);
+    assert!(refused.text().contains("provision.data[0].reference"), "{refused}");
+    assert_eq!(gp.get(&format!("Encounter/{visit}")).await.expect(200).json(), stored);
+    // Whoever releases a Consent that was kept from her releases no such name.
+    let safeguarding = concord.officer("Practitioner/gp", "safeguarding-lead");
+    let held = with(about("Encounter/kept"), "meta", kept.clone());
+    let held = system.post("Consent", &held).await.expect(201);
+    let because =
+        json!({"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": "the review is over"}]});
+    let release = safeguarding.post(&format!("{}/$release", place_of(&held)), &because);
+    let refused = release.header("X-Purpose-Reason", "the review is over").await.expect(422);
+    assert!(refused.text().contains("provision.data[0].reference"), "{refused}");
+    concord.patient("amina").get(&place_of(&held)).await.expect(404);
     let plain = without(blood_pressure("amina", 130), "id");
     let entries = json!([entry(consent, about(item)), entry(item, plain)]);
     gp.post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries})).await.expect(200);

@@ -9,6 +9,7 @@ use concord_fhir::{check, index, schema};
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
+use crate::interact::access::named_before::NamedBefore;
 use crate::interact::access::{self, facts, knowledge};
 use crate::interact::changed;
 use crate::interact::given;
@@ -45,8 +46,9 @@ fn names(value: &Value<'_>) -> Vec<(String, String)> {
     named
 }
 
-/// Refuses that anybody but a registered system names what is kept from the patient by its labels in a Consent that is not: no label hides what is
-/// proposed to her, so that she would learn by it that there is such a thing. What its writer may not know of has been refused before.
+/// Refuses that anybody but a registered system names what is, or was when it was deleted, kept from the patient by its labels in a Consent that
+/// is not: no label hides what is proposed to her, so that she would learn by it that there is such a thing. What its writer may not know of
+/// has been refused before.
 ///
 /// # Errors
 /// [`ApiError::Unprocessable`] with every such name, at its place.
@@ -65,7 +67,7 @@ fn refuse_what_is_kept(
     for (place, reference) in named {
         if let Literal::Local(resource_type, id) = Literal::read(&reference, &session.service.base)
             && is_of_records(resource_type)
-            && knowledge::referable(session, resource_type, id)?.is_some_and(|head| review::is_kept(&head.version))
+            && knowledge::known(session, resource_type, id)?.is_some_and(|head| review::is_kept(&head.version))
         {
             let text = format!(
                 "{resource_type}/{id} is kept from the patient, and she reads every Consent that is proposed to her"
@@ -81,17 +83,27 @@ fn is_of_records(resource_type: ResourceType) -> bool {
     patient_compartment(resource_type) != PatientCompartment::Shared && !is_own_record(resource_type)
 }
 
-/// The same of what a transaction stores together with it.
+/// The same when a transaction has stored all else: what a Consent has come to name by it may be kept from her by then.
 fn confirm_names(session: &mut Session<'_, '_>, stored: &Version) -> Result<(), ApiError> {
     if stored.deleted {
         return Ok(());
     }
+    let before = match stored.version {
+        1 => None,
+        number => session.transaction.superseded(stored.key, number - 1)?,
+    };
+    refuse_news_of_what_is_kept(session, before.as_ref(), stored)
+}
+
+/// Refuses what a version names that the one before does not, or does while it is itself kept from her.
+fn refuse_news_of_what_is_kept(
+    session: &mut Session<'_, '_>,
+    before: Option<&Version>,
+    stored: &Version,
+) -> Result<(), ApiError> {
     let value = stored.resource()?;
-    let mut named = names(&value);
-    named.retain(|(_, reference)| match Literal::read(reference, &session.service.base) {
-        Literal::Local(resource_type, id) => session.call.stores_together(resource_type, id),
-        _ => false,
-    });
+    let shown = before.filter(|before| !review::is_hidden(before));
+    let named = NamedBefore::by(shown).news(&value, names(&value), &session.service.base)?;
     refuse_what_is_kept(session, &value, named)
 }
 
@@ -183,6 +195,10 @@ fn is_legal_basis(known: &ConsentFacts) -> bool {
 /// Keeps who makes the version what it is. Whoever labels it, or releases it, makes it nothing else.
 fn keep_giver(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Version) -> Result<Vec<Issue>, ApiError> {
     end_what_rests_on_it(session, old, new)?;
+    // Whoever releases it to her releases no name of what is not.
+    if old.is_some_and(review::is_hidden) && !new.deleted && !review::is_hidden(new) {
+        refuse_news_of_what_is_kept(session, old, new)?;
+    }
     given::keep(session, old, new)?;
     Ok(Vec::new())
 }
