@@ -39,7 +39,7 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
         _ => only_by_kept(session, query, &page)?,
     };
     let mut counted = std::mem::take(&mut page.counted);
-    if let Some(beyond) = page.beyond.as_ref().filter(|beyond| !is_about_one && !is_kept(beyond)) {
+    if let Some(beyond) = page.beyond.as_deref().filter(|beyond| !is_about_one && !is_kept(beyond)) {
         let whose = session.transaction.patients_of(Rows::Current, beyond)?;
         counted.extend(whose.into_iter().map(|patient| (patient, beyond.resource_type)));
     }
@@ -47,7 +47,7 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
         let tells_of_all = page.refused.is_some() || page.total.is_some_and(|total| total > 0);
         let matches = match tells_of_all {
             true => Matches::All(&counted),
-            false => Matches::These(page.versions.iter().chain(&page.beyond).collect()),
+            false => Matches::These(page.versions.iter().chain(page.beyond.as_deref()).collect()),
         };
         let led = led_through(session, query, &matches)?;
         counted.extend(led);
@@ -61,7 +61,7 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
     };
     access::disclose_found(session, &answer, &asked)?;
     match page.refused {
-        Some(fault) => Err(fault),
+        Some(fault) => Err(*fault),
         None => Ok(page),
     }
 }

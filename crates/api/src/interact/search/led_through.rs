@@ -12,7 +12,7 @@ use concord_consent::caller::Actor;
 use concord_consent::hidden_from_patients;
 use concord_fhir::entry::ParameterId;
 use concord_fhir::predicate::Predicate;
-use concord_fhir::registry::{PatientCompartment, ResourceType, patient_compartment};
+use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
 use concord_fhir::search::{Query, names_only_owner};
 use concord_store::lower::Rows;
 use concord_store::rows::Version;
@@ -23,8 +23,6 @@ use crate::interact::access;
 use crate::interact::labels::review::is_kept;
 use crate::interact::search::query::{self, has_chains};
 use crate::interact::session::Session;
-
-const PATIENT: ResourceType = ResourceType::of("Patient");
 
 /// What an answer tells of what was found.
 pub(super) enum Matches<'m> {
@@ -138,12 +136,12 @@ impl Walk<'_> {
             }
             Predicate::Not(part) => self.follow(session, part, (of, from), !otherwise),
             Predicate::Chain { parameter, types, then } => types.iter().try_for_each(|one| {
-                let is_of_one_record = *one == PATIENT && names_only_owner(*parameter);
+                let is_of_one_record = is_own_record(*one) && names_only_owner(*parameter);
                 let leads = |from: &Predicate| referred_to((of, *parameter), *one, from);
                 self.step(session, (*one, then, otherwise), from, is_of_one_record, &leads)
             }),
             Predicate::ReverseChain { resource_type, parameter, by, .. } => {
-                let is_of_one_record = of == PATIENT && names_only_owner(*parameter);
+                let is_of_one_record = is_own_record(of) && names_only_owner(*parameter);
                 let leads = |from: &Predicate| referring_to(*parameter, of, from);
                 self.step(session, (*resource_type, by, otherwise), from, is_of_one_record, &leads)
             }
@@ -161,15 +159,19 @@ impl Walk<'_> {
         is_of_one_record: bool,
         leads: &dyn Fn(&Predicate) -> Predicate,
     ) -> Result<(), ApiError> {
+        let told = if is_of_one_record { &from.kept } else { &from.all };
+        let is_hers = matches!(session.call.caller.actor, Actor::Patient(_)) && is_of_one_record;
+        let is_of_records = matches!(patient_compartment(of), PatientCompartment::Record { .. });
+        let tells = *told != Predicate::None && is_of_records && !is_hers;
+        if !tells && !then.has_chains() {
+            return Ok(());
+        }
         let about = query::about(self.query);
         let permit = access::findable(session, of, about.as_deref())?;
         // What is not as was asked decides by that, whatever it is.
         let asked = if otherwise { Predicate::All } else { then.clone() };
         let there = query::guarded(session, self.query, about.as_deref(), asked)?.and(permit);
-        let told = if is_of_one_record { &from.kept } else { &from.all };
-        let is_hers = matches!(session.call.caller.actor, Actor::Patient(_)) && is_of_one_record;
-        let is_of_records = matches!(patient_compartment(of), PatientCompartment::Record { .. });
-        if *told != Predicate::None && is_of_records && !is_hers {
+        if tells {
             let predicate = there.clone().and(leads(told)).and(hidden_from_patients().negate());
             self.tell(session, TypeQuery { resource_type: of, record: None, predicate })?;
         }

@@ -21,9 +21,9 @@ pub(crate) struct Page {
     /// The patients some of whose data its number counts, with the types of that, where it is to be said.
     pub(crate) counted: Vec<(i64, ResourceType)>,
     /// The first match after these, without what it says: that there is a next page tells that it is there.
-    pub(crate) beyond: Option<Version>,
+    pub(crate) beyond: Option<Box<Version>>,
     /// Why nothing of it is told but whose it is.
-    pub(crate) refused: Option<ApiError>,
+    pub(crate) refused: Option<Box<ApiError>>,
     /// What the client should know of the page.
     pub(crate) remarks: Vec<Issue>,
     /// How many there are on all pages, if that was asked.

@@ -109,7 +109,7 @@ fn found(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Result
     let FoundPage { versions, next, beyond, others: by_kept } = match session.transaction.page_and(&wanted, &open) {
         Err(fault @ StoreError::BeyondAnswer) => {
             let counted = whose(session, &queries)?;
-            return Ok(Page { counted, refused: Some(fault.into()), ..Page::default() });
+            return Ok(Page { counted, refused: Some(Box::new(fault.into())), ..Page::default() });
         }
         found => found?,
     };
@@ -121,11 +121,12 @@ fn found(session: &mut Session<'_, '_>, query: &Query, saying: Saying) -> Result
     let next = next.map(|position| session.service.cursors.seal(session.call, &context, &position));
     let (included, mut remarks) = match include::included(session, query, &versions) {
         Err(fault @ ApiError::TooLarge(_)) => {
-            return Ok(Page { versions, by_kept, counted, refused: Some(fault), ..Page::default() });
+            return Ok(Page { versions, by_kept, counted, refused: Some(Box::new(fault)), ..Page::default() });
         }
         included => included?,
     };
     remarks.extend(notice);
+    let beyond = beyond.map(Box::new);
     Ok(Page { versions, included, by_kept, counted, beyond, remarks, total, next, refused: None })
 }
 
