@@ -1,5 +1,6 @@
 //! A Consent decides who may see a record. Who made a version active is kept beside it; what somebody else proposes the patient makes active, or rejects, and changes nothing else of.
 
+use concord_consent::caller::Actor;
 use concord_consent::facts::{ConsentFacts, GivenBy};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
@@ -57,6 +58,10 @@ fn refuse_what_is_kept(
     value: &Value<'_>,
     named: Vec<(String, String)>,
 ) -> Result<(), ApiError> {
+    // From patients and their relations such a thing is kept as from her.
+    if matches!(session.call.caller.actor, Actor::Patient(_) | Actor::RelatedPerson(_)) {
+        return Ok(());
+    }
     let is_kept = || value.get("meta").is_some_and(|meta| meta.list("security").iter().any(review::hides));
     match access::given_by(session.call) {
         GivenBy::System => return Ok(()),

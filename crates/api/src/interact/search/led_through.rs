@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use concord_consent::caller::Actor;
 use concord_consent::hidden_from_patients;
 use concord_fhir::entry::ParameterId;
-use concord_fhir::predicate::Predicate;
-use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
+use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment, refers_by_url};
 use concord_fhir::search::{Query, names_only_owner};
 use concord_store::lower::Rows;
 use concord_store::rows::Version;
@@ -63,20 +63,18 @@ fn of_all_types(
         let from = match matches {
             Matches::These(found) => {
                 let found = || found.iter().filter(|version| version.resource_type == one);
-                let ids = |found: Vec<String>| if found.is_empty() { Predicate::None } else { Predicate::Id(found) };
-                From {
-                    all: ids(found().map(|version| version.id.clone()).collect()),
-                    kept: ids(found().filter(|version| is_kept(version)).map(|version| version.id.clone()).collect()),
-                }
+                let all = Those::Known(found().map(|version| version.id.clone()).collect());
+                let kept = found().filter(|version| is_kept(version)).map(|version| version.id.clone()).collect();
+                From { of: one, all, kept: Those::Known(kept) }
             }
             Matches::All(_) => {
                 let of_type = all.iter().find(|query| query.resource_type == one);
-                From::those(of_type.map_or(Predicate::None, |query| query.predicate.clone()))
+                From::asked(one, of_type.map_or(Predicate::None, |query| query.predicate.clone()))
             }
         };
-        if from.all != Predicate::None {
+        if !from.all.are_none() {
             let asked = query::asked(session, query, one)?;
-            walk.follow(session, &asked, (one, &from), false)?;
+            walk.follow(session, &asked, &from, false)?;
         }
     }
     Ok(walk.found)
@@ -101,19 +99,52 @@ fn without_those_told(
     Ok(found.into_iter().collect())
 }
 
-/// From where a chain leads on.
+/// From where a chain leads on: what was found there.
 struct From {
-    /// All that was found there.
-    all: Predicate,
+    of: ResourceType,
+    all: Those,
     /// What of it is kept from the patients whom it is about.
-    kept: Predicate,
+    kept: Those,
+}
+
+#[derive(Clone)]
+enum Those {
+    /// Of these ids; they are there.
+    Known(Vec<String>),
+    /// As was asked for.
+    Asked(Predicate),
+}
+
+impl Those {
+    fn are_none(&self) -> bool {
+        match self {
+            Those::Known(ids) => ids.is_empty(),
+            Those::Asked(predicate) => *predicate == Predicate::None,
+        }
+    }
+
+    fn predicate(&self) -> Predicate {
+        match self {
+            Those::Known(ids) => Predicate::Id(ids.clone()),
+            Those::Asked(predicate) => predicate.clone(),
+        }
+    }
 }
 
 impl From {
-    fn those(all: Predicate) -> From {
-        let kept = all.clone().and(hidden_from_patients());
-        From { all, kept }
+    fn asked(of: ResourceType, all: Predicate) -> From {
+        let kept = Those::Asked(all.clone().and(hidden_from_patients()));
+        From { of, all: Those::Asked(all), kept }
     }
+}
+
+/// A step of a chain.
+#[derive(Clone, Copy)]
+enum Step {
+    /// To what is referred to in such a parameter.
+    To(ParameterId),
+    /// To what refers in such a parameter.
+    From(ParameterId),
 }
 
 struct Walk<'q> {
@@ -122,28 +153,24 @@ struct Walk<'q> {
 }
 
 impl Walk<'_> {
-    /// Goes on from resources of a type of which this was asked; `otherwise` of those of which it does not hold.
+    /// Goes on from resources of which this was asked; `otherwise` from those of which it does not hold.
     fn follow(
         &mut self,
         session: &mut Session<'_, '_>,
         asked: &Predicate,
-        (of, from): (ResourceType, &From),
+        from: &From,
         otherwise: bool,
     ) -> Result<(), ApiError> {
         match asked {
             Predicate::And(parts) | Predicate::Or(parts) => {
-                parts.iter().try_for_each(|part| self.follow(session, part, (of, from), otherwise))
+                parts.iter().try_for_each(|part| self.follow(session, part, from, otherwise))
             }
-            Predicate::Not(part) => self.follow(session, part, (of, from), !otherwise),
-            Predicate::Chain { parameter, types, then } => types.iter().try_for_each(|one| {
-                let is_of_one_record = is_own_record(*one) && names_only_owner(*parameter);
-                let leads = |from: &Predicate| referred_to((of, *parameter), *one, from);
-                self.step(session, (*one, then, otherwise), from, is_of_one_record, &leads)
-            }),
+            Predicate::Not(part) => self.follow(session, part, from, !otherwise),
+            Predicate::Chain { parameter, types, then } => {
+                types.iter().try_for_each(|one| self.step(session, (Step::To(*parameter), *one), then, from, otherwise))
+            }
             Predicate::ReverseChain { resource_type, parameter, by, .. } => {
-                let is_of_one_record = is_own_record(of) && names_only_owner(*parameter);
-                let leads = |from: &Predicate| referring_to(*parameter, of, from);
-                self.step(session, (*resource_type, by, otherwise), from, is_of_one_record, &leads)
+                self.step(session, (Step::From(*parameter), *resource_type), by, from, otherwise)
             }
             _ => Ok(()),
         }
@@ -154,15 +181,19 @@ impl Walk<'_> {
     fn step(
         &mut self,
         session: &mut Session<'_, '_>,
-        (of, then, otherwise): (ResourceType, &Predicate, bool),
+        (step, of): (Step, ResourceType),
+        then: &Predicate,
         from: &From,
-        is_of_one_record: bool,
-        leads: &dyn Fn(&Predicate) -> Predicate,
+        otherwise: bool,
     ) -> Result<(), ApiError> {
+        let is_of_one_record = match step {
+            Step::To(parameter) => is_own_record(of) && names_only_owner(parameter),
+            Step::From(parameter) => is_own_record(from.of) && names_only_owner(parameter),
+        };
         let told = if is_of_one_record { &from.kept } else { &from.all };
         let is_hers = matches!(session.call.caller.actor, Actor::Patient(_)) && is_of_one_record;
         let is_of_records = matches!(patient_compartment(of), PatientCompartment::Record { .. });
-        let tells = *told != Predicate::None && is_of_records && !is_hers;
+        let tells = !told.are_none() && is_of_records && !is_hers;
         if !tells && !then.has_chains() {
             return Ok(());
         }
@@ -172,17 +203,21 @@ impl Walk<'_> {
         let asked = if otherwise { Predicate::All } else { then.clone() };
         let there = query::guarded(session, self.query, about.as_deref(), asked)?.and(permit);
         if tells {
-            let predicate = there.clone().and(leads(told)).and(hidden_from_patients().negate());
+            let led = there.clone().and(led_to(session, step, of, (from.of, told))?);
+            let predicate = led.and(hidden_from_patients().negate());
             self.tell(session, TypeQuery { resource_type: of, record: None, predicate })?;
         }
         if then.has_chains() {
-            let next = From::those(there.and(leads(&from.all)));
-            self.follow(session, then, (of, &next), otherwise)?;
+            let next = From::asked(of, there.and(led_to(session, step, of, (from.of, &from.all))?));
+            self.follow(session, then, &next, otherwise)?;
         }
         Ok(())
     }
 
     fn tell(&mut self, session: &mut Session<'_, '_>, those: TypeQuery) -> Result<(), ApiError> {
+        if those.predicate == Predicate::None {
+            return Ok(());
+        }
         let limit = session.service.settings.page.1;
         let wanted = PageRequest { queries: &[those], sort: &[], after: None, limit };
         let found = session.transaction.patients_among(&wanted)?;
@@ -193,12 +228,35 @@ impl Walk<'_> {
     }
 }
 
-/// Those of a type to which such a reference of these leads.
-fn referred_to((of, parameter): (ResourceType, ParameterId), target: ResourceType, from: &Predicate) -> Predicate {
-    Predicate::ReverseChain { target, resource_type: of, parameter, by: Box::new(from.clone()) }
-}
+/// Of how many something is asked by their names: of more, by what they are.
+const MOST_NAMED: usize = 1_000;
 
-/// Those that refer in such a parameter to these.
-fn referring_to(parameter: ParameterId, of: ResourceType, from: &Predicate) -> Predicate {
-    Predicate::Chain { parameter, types: vec![of], then: Box::new(from.clone()) }
+/// Those of a type to which a step leads from these.
+fn led_to(
+    session: &mut Session<'_, '_>,
+    step: Step,
+    of: ResourceType,
+    (from_type, from): (ResourceType, &Those),
+) -> Result<Predicate, ApiError> {
+    match (step, from) {
+        (Step::To(parameter), _) => {
+            let those = TypeQuery { resource_type: from_type, record: None, predicate: from.predicate() };
+            let names = session.transaction.keys(&those, parameter, MOST_NAMED + 1)?;
+            if names.len() > MOST_NAMED || refers_by_url(parameter) {
+                let by = Box::new(from.predicate());
+                return Ok(Predicate::ReverseChain { target: of, resource_type: from_type, parameter, by });
+            }
+            let id =
+                |name: &String| name.split_once('/').filter(|(one, _)| *one == of.name()).map(|(_, id)| id.to_owned());
+            let ids: Vec<String> = names.iter().filter_map(id).collect();
+            Ok(if ids.is_empty() { Predicate::None } else { Predicate::Id(ids) })
+        }
+        (Step::From(parameter), Those::Known(ids)) if !refers_by_url(parameter) => {
+            let names = ids.iter().map(|id| format!("{from_type}/{id}")).collect();
+            Ok(Predicate::Entry(parameter, Test::OneOf(names)))
+        }
+        (Step::From(parameter), from) => {
+            Ok(Predicate::Chain { parameter, types: vec![from_type], then: Box::new(from.predicate()) })
+        }
+    }
 }
