@@ -277,6 +277,8 @@ async fn by_numbers_and_pages(concord: &Concord) {
         condition("his", "callum", "x", &[]),
         condition("c0", "callum", "x", &["Condition/his"]),
         condition("c9", "callum", "x", &["Condition/open"]),
+        appointment("early", &["Patient/callum"]),
+        with(appointment("late", &["Patient/callum", "Patient/amina"]), "start", json!("2026-12-07T10:05:00Z")),
         with(blood_pressure("callum", 120), "id", json!("o0")),
         with(blood_pressure("amina", 77), "id", json!("o9")),
     ] {
@@ -288,6 +290,8 @@ async fn by_numbers_and_pages(concord: &Concord) {
         ("Condition?_id=c0,c9&evidence-detail:Condition.code=a,x&_sort=_id&_count=1", 1, true),
         ("Condition?_id=c0,c9&evidence-detail:Condition.code=x&_sort=_id&_count=1", 0, false),
         ("Observation?_id=o0,o9&_sort=_id&_count=1", 1, true),
+        ("Appointment?patient=callum&date=2026-12-07&_sort=date&_count=1", 1, true),
+        ("Appointment?patient=callum&date=lt2026-12-07T10:03:00Z&_sort=date&_count=1", 0, false),
         ("Observation?_id=o0,o9&status=final&_sort=_id&_count=2", 0, true),
     ]
     .into_iter()
@@ -444,6 +448,29 @@ async fn by_transactions_that_fail(concord: &Concord) {
         assert!(events.iter().filter(changes).all(|event| !event.contains("\"outcome\":\"0\"")), "{events:?}");
     }
     assert_eq!(system.get("Condition/open").await.expect(200).json()["meta"]["versionId"], "1");
+    // Also where it fails before any of it is carried out: two entries are for the same.
+    let stale = json!({"request": {"method": "DELETE", "url": "Condition/open", "ifMatch": "W/\"99\""}});
+    let replaces = |url: &str, id: &str| json!({"resource": with(stored.clone(), "id", json!(id)), "request": {"method": "PUT", "url": url}});
+    let his = json!({"request": {"method": "DELETE", "url": "Condition/callums", "ifMatch": "W/\"99\""}});
+    for (number, (code, is_told)) in [("a", true), ("b", false)].into_iter().enumerate() {
+        for (way, entries) in [
+            json!([replaces(&format!("Condition?_id=open&code={code}"), "open"), stale]),
+            json!([changing(&format!("Condition?_id=open&code={code}"), &plain), stale]),
+            json!([changing(&format!("Condition?_id=callums&evidence-detail:Condition.code={code}"), &plain), his]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let request = request_id(200 + 10 * number + way);
+            let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+            let refused = system.post("", &bundle).header("x-request-id", &request).await;
+            assert!(refused.status >= 400, "{refused}");
+            let events = events(&amina, &request).await;
+            // That one of hers was not deleted is told as well.
+            let met = events.iter().filter(|event| !event.contains("\"D\"")).count();
+            assert_eq!(met > 0, is_told, "{code} {way}: {events:?}");
+        }
+    }
 }
 
 /// A patient whom only such a transaction has named is nobody afterwards: the next who is stored reads nothing of it.

@@ -214,15 +214,29 @@ impl Transaction<'_> {
     /// When the database fails.
     pub fn patients_among(&mut self, wanted: &PageRequest<'_>) -> Result<Vec<(i64, ResourceType)>, StoreError> {
         let sql = Sql::new(
-            "SELECT DISTINCT p.patient, r.type FROM resource r JOIN entry p ON p.resource = r.rid AND p.parameter = ",
+            // SQLite keeps to that order: whose each is is looked up when it has been found.
+            "SELECT DISTINCT p.patient, r.type FROM resource r CROSS JOIN entry p \
+             WHERE p.resource = r.rid AND p.patient <> 0 AND p.parameter = ",
         )
         .bind(RECORD.0)
-        .sql(" WHERE p.patient <> 0 AND ")
+        .sql(" AND ")
         .append(self.condition(wanted)?)
         .sql(" LIMIT +")
         .bind(i64::from(wanted.limit) + 1);
         let found = self.rows_of_any_shape::<(BigInt, SmallInt), (i64, i16)>(sql)?;
         Ok(found.into_iter().filter_map(|(key, of)| Some((key, ResourceType::from_number(of)?))).collect())
+    }
+
+    /// The logical ids of those that are searched for, of one type, in no order; at most `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn ids(&mut self, query: &TypeQuery, limit: usize) -> Result<Vec<String>, StoreError> {
+        let sql = Sql::new("SELECT r.id FROM resource r WHERE ")
+            .append(self.condition_among(&Alike::of(query))?)
+            .sql(" LIMIT +")
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.texts(sql)
     }
 
     /// The keys, each once, that the resources which are searched for have for a parameter; at most `limit`.

@@ -1,7 +1,7 @@
 //! What is found in a read before a transaction, all of whose entries together have SQLite's only writer, for which all others who
 //! write wait: what its patches make, and what is stored of its other entries.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::error::ApiError;
@@ -101,6 +101,7 @@ fn ready(
         call,
         transaction,
         records,
+        met: BTreeMap::new(),
         looked_up: Vec::new(),
         answer,
         foreseen: &none,

@@ -9,12 +9,13 @@ use concord_fhir::search::Query;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
+use crate::interact::audit::interaction::undone;
 use crate::interact::bundle::entry::Entry;
 use crate::interact::bundle::links::{Name, Used};
 use crate::interact::bundle::{Failed, TransactionBundle, same};
 use crate::interact::command::{Command, Target};
 use crate::interact::search::conditional;
-use crate::interact::{access, logical_id};
+use crate::interact::{access, logical_id, write};
 
 /// What the entries that change or take away are for, before anything is done.
 pub(super) struct Identities {
@@ -63,10 +64,7 @@ impl TransactionBundle<'_, '_> {
                 }
                 _ => continue,
             };
-            let (found, _) = self.within(entry, |session| {
-                access::require_scope(session.call, action, resource_type)?;
-                conditional::one(session, query)
-            })?;
+            let found = self.met(entry, (action, resource_type), query)?;
             let id = found.map(|found| found.id);
             if let Some(id) = &id {
                 self.take(&mut identities, entry, resource_type, id)?;
@@ -74,6 +72,26 @@ impl TransactionBundle<'_, '_> {
             identities.matched.insert(entry.place, id);
         }
         Ok(identities)
+    }
+
+    /// What the condition of an entry meets. Where the transaction fails before the entry is carried out, the log says so.
+    fn met(
+        &mut self,
+        entry: &Entry,
+        (action, resource_type): (Action, ResourceType),
+        query: &Query,
+    ) -> Result<Option<Version>, Failed> {
+        let (found, records) = self.within(entry, |session| {
+            access::require_scope(session.call, action, resource_type)?;
+            let found = conditional::one(session, query)?;
+            match &found {
+                Some(found) => write::note(session, found)?,
+                None => session.audit.says_nothing(),
+            }
+            Ok(found)
+        })?;
+        self.met.insert(entry.place, records.into_iter().map(undone).collect());
+        Ok(found)
     }
 
     fn take(
@@ -153,10 +171,7 @@ impl TransactionBundle<'_, '_> {
         if let Some(known) = created.get(&condition) {
             return Ok(known.clone());
         }
-        let (found, _) = self.within(entry, |session| {
-            access::require_scope(session.call, Action::Create, resource_type)?;
-            conditional::one(session, query)
-        })?;
+        let found = self.met(entry, (Action::Create, resource_type), query)?;
         let known = found.map_or(new, |found| (found.id, found.version));
         created.insert(condition, known.clone());
         Ok(known)

@@ -8,7 +8,7 @@ mod identity;
 mod links;
 mod locks;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -277,15 +277,17 @@ fn together(
     ahead.begin(service);
     let answer = service.settings.answer;
     let (call, records, looked_up) = (call.clone(), Vec::new(), Vec::new());
-    let mut whole = TransactionBundle { service, call, transaction, records, looked_up, answer, foreseen, ahead };
+    let met = BTreeMap::new();
+    let mut whole = TransactionBundle { service, call, transaction, records, met, looked_up, answer, foreseen, ahead };
     let done = whole.carry_out(entries);
-    let (records, looked_up) = (whole.records, whole.looked_up);
+    let (records, met, looked_up) = (whole.records, whole.met, whole.looked_up);
     match done {
         Ok(done) => (Ok(done), records.into_iter().chain(looked_up).collect()),
         // It has not been decided yet.
         Err((fault, _)) if is_tried_again(&fault, entries) => (Err(fault), Vec::new()),
         Err((fault, refused)) => {
-            (Err(fault), records.into_iter().map(undone).chain(refused).chain(looked_up).collect())
+            let met = met.into_values().flatten();
+            (Err(fault), records.into_iter().map(undone).chain(met).chain(refused).chain(looked_up).collect())
         }
     }
 }
@@ -304,6 +306,8 @@ struct TransactionBundle<'s, 't> {
     transaction: &'s mut Transaction<'t>,
     /// What the log has to say of the entries that have been carried out.
     records: Vec<Record>,
+    /// What it has to say of what the conditions of the others have met, by their places, if these are not carried out.
+    met: BTreeMap<usize, Vec<Record>>,
     /// What it has to say of what references by a search have found, whatever becomes of the rest.
     looked_up: Vec<Record>,
     /// What the answer has room for.
@@ -369,6 +373,7 @@ impl<'t> TransactionBundle<'_, 't> {
     /// Carries one entry out by its command, which is linked to what the others are for, as a session of its own.
     fn step(&mut self, entry: &Entry, command: Command) -> Result<Outcome, Failed> {
         let mut left = self.answer;
+        self.met.remove(&entry.place);
         let (outcome, records) = self.within(entry, |session| {
             left.require_room()?;
             session.transaction.bound_anew(session.service.settings.cost);

@@ -3,6 +3,7 @@
 use concord_consent::caller::Actor;
 use concord_fhir::search::Query;
 use concord_store::lower::Rows;
+use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::access::Answer;
@@ -39,7 +40,9 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
         _ => only_by_kept(session, query, &page)?,
     };
     let mut counted = std::mem::take(&mut page.counted);
-    if let Some(beyond) = page.beyond.as_deref().filter(|beyond| !is_about_one && !is_kept(beyond)) {
+    // Of who alone is asked about it is known.
+    let tells_others = |beyond: &&Version| !is_kept(beyond) && (!is_about_one || beyond.patients > 1);
+    if let Some(beyond) = page.beyond.as_deref().filter(tells_others) {
         let whose = session.transaction.patients_of(Rows::Current, beyond)?;
         counted.extend(whose.into_iter().map(|patient| (patient, beyond.resource_type)));
     }
@@ -56,7 +59,7 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
         versions: &page.disclosed(),
         by_kept: Some(&by_kept),
         counted: &counted,
-        is_counted_by_kept: !counted.is_empty() && has_chains(query),
+        is_counted_by_kept: !counted.is_empty() && (is_about_one || has_chains(query)),
         named: &query.named_patients(),
     };
     access::disclose_found(session, &answer, &asked)?;

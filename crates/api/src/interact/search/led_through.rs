@@ -59,21 +59,21 @@ fn of_all_types(
         Matches::All(_) => query::permitted_queries(session, query)?,
         Matches::These(_) => Vec::new(),
     };
-    for one in query.searched_types() {
+    for of in query.searched_types() {
         let from = match matches {
             Matches::These(found) => {
-                let found = || found.iter().filter(|version| version.resource_type == one);
+                let found = || found.iter().filter(|version| version.resource_type == of);
                 let all = Those::Known(found().map(|version| version.id.clone()).collect());
                 let kept = found().filter(|version| is_kept(version)).map(|version| version.id.clone()).collect();
-                From { of: one, all, kept: Those::Known(kept) }
+                From { of, all, kept: Some(Those::Known(kept)) }
             }
-            Matches::All(_) => {
-                let of_type = all.iter().find(|query| query.resource_type == one);
-                From::asked(one, of_type.map_or(Predicate::None, |query| query.predicate.clone()))
-            }
+            Matches::All(_) => match all.iter().find(|query| query.resource_type == of) {
+                Some(those) => From { of, all: Those::of(session, those)?, kept: None },
+                None => continue,
+            },
         };
         if !from.all.are_none() {
-            let asked = query::asked(session, query, one)?;
+            let asked = query::asked(session, query, of)?;
             walk.follow(session, &asked, &from, false)?;
         }
     }
@@ -99,42 +99,51 @@ fn without_those_told(
     Ok(found.into_iter().collect())
 }
 
+/// Of how many something is asked by their names. More are not told apart from all others of their type.
+const MOST_NAMED: usize = 1_000;
+
 /// From where a chain leads on: what was found there.
 struct From {
     of: ResourceType,
     all: Those,
-    /// What of it is kept from the patients whom it is about.
-    kept: Those,
+    /// What of it is kept from the patients whom it is about, where that is known.
+    kept: Option<Those>,
 }
 
 #[derive(Clone)]
 enum Those {
-    /// Of these ids; they are there.
+    /// Of these ids.
     Known(Vec<String>),
-    /// As was asked for.
-    Asked(Predicate),
+    /// More than that: of each it is as if it were one of them.
+    Many,
 }
 
 impl Those {
-    fn are_none(&self) -> bool {
-        match self {
-            Those::Known(ids) => ids.is_empty(),
-            Those::Asked(predicate) => *predicate == Predicate::None,
+    fn of(session: &mut Session<'_, '_>, query: &TypeQuery) -> Result<Those, ApiError> {
+        if query.predicate == Predicate::None {
+            return Ok(Those::Known(Vec::new()));
         }
+        let ids = session.transaction.ids(query, MOST_NAMED + 1)?;
+        Ok(if ids.len() > MOST_NAMED { Those::Many } else { Those::Known(ids) })
     }
 
-    fn predicate(&self) -> Predicate {
-        match self {
-            Those::Known(ids) => Predicate::Id(ids.clone()),
-            Those::Asked(predicate) => predicate.clone(),
-        }
+    fn are_none(&self) -> bool {
+        matches!(self, Those::Known(ids) if ids.is_empty())
     }
 }
 
 impl From {
-    fn asked(of: ResourceType, all: Predicate) -> From {
-        let kept = Those::Asked(all.clone().and(hidden_from_patients()));
-        From { of, all: Those::Asked(all), kept }
+    /// What of it is kept from the patients whom it is about. Of many it is as if nothing were: where they are told by what they begin
+    /// with, they are counted.
+    fn kept(&self, session: &mut Session<'_, '_>) -> Result<Those, ApiError> {
+        match (&self.kept, &self.all) {
+            (Some(kept), _) => Ok(kept.clone()),
+            (None, Those::Known(ids)) => {
+                let predicate = Predicate::Id(ids.clone()).and(hidden_from_patients());
+                Those::of(session, &TypeQuery { resource_type: self.of, record: None, predicate })
+            }
+            (None, Those::Many) => Ok(Those::Known(Vec::new())),
+        }
     }
 }
 
@@ -190,10 +199,14 @@ impl Walk<'_> {
             Step::To(parameter) => is_own_record(of) && names_only_owner(parameter),
             Step::From(parameter) => is_own_record(from.of) && names_only_owner(parameter),
         };
-        let told = if is_of_one_record { &from.kept } else { &from.all };
         let is_hers = matches!(session.call.caller.actor, Actor::Patient(_)) && is_of_one_record;
         let is_of_records = matches!(patient_compartment(of), PatientCompartment::Record { .. });
-        let tells = !told.are_none() && is_of_records && !is_hers;
+        let told = match is_of_one_record {
+            true if is_hers || !is_of_records => Those::Known(Vec::new()),
+            true => from.kept(session)?,
+            false => from.all.clone(),
+        };
+        let tells = !told.are_none() && is_of_records;
         if !tells && !then.has_chains() {
             return Ok(());
         }
@@ -202,14 +215,17 @@ impl Walk<'_> {
         // What is not as was asked decides by that, whatever it is.
         let asked = if otherwise { Predicate::All } else { then.clone() };
         let there = query::guarded(session, self.query, about.as_deref(), asked)?.and(permit);
+        let those = |predicate| TypeQuery { resource_type: of, record: None, predicate };
         if tells {
-            let led = there.clone().and(led_to(session, step, of, (from.of, told))?);
-            let predicate = led.and(hidden_from_patients().negate());
-            self.tell(session, TypeQuery { resource_type: of, record: None, predicate })?;
+            let led = there.clone().and(led_to(session, step, of, (from.of, &told))?);
+            self.tell(session, those(led.and(hidden_from_patients().negate())))?;
         }
         if then.has_chains() {
-            let next = From::asked(of, there.and(led_to(session, step, of, (from.of, &from.all))?));
-            self.follow(session, then, &next, otherwise)?;
+            let led = there.and(led_to(session, step, of, (from.of, &from.all))?);
+            let next = From { of, all: Those::of(session, &those(led))?, kept: None };
+            if !next.all.are_none() {
+                self.follow(session, then, &next, otherwise)?;
+            }
         }
         Ok(())
     }
@@ -228,9 +244,6 @@ impl Walk<'_> {
     }
 }
 
-/// Of how many something is asked by their names: of more, by what they are.
-const MOST_NAMED: usize = 1_000;
-
 /// Those of a type to which a step leads from these.
 fn led_to(
     session: &mut Session<'_, '_>,
@@ -238,12 +251,26 @@ fn led_to(
     of: ResourceType,
     (from_type, from): (ResourceType, &Those),
 ) -> Result<Predicate, ApiError> {
-    match (step, from) {
-        (Step::To(parameter), _) => {
-            let those = TypeQuery { resource_type: from_type, record: None, predicate: from.predicate() };
+    let Those::Known(ids) = from else {
+        return Ok(match step {
+            Step::To(parameter) => {
+                let by = Box::new(Predicate::All);
+                Predicate::ReverseChain { target: of, resource_type: from_type, parameter, by }
+            }
+            Step::From(parameter) => Predicate::Entry(parameter, Test::Present),
+        });
+    };
+    let named = || Predicate::Id(ids.clone());
+    match step {
+        Step::To(parameter) if refers_by_url(parameter) => {
+            let by = Box::new(named());
+            Ok(Predicate::ReverseChain { target: of, resource_type: from_type, parameter, by })
+        }
+        Step::To(parameter) => {
+            let those = TypeQuery { resource_type: from_type, record: None, predicate: named() };
             let names = session.transaction.keys(&those, parameter, MOST_NAMED + 1)?;
-            if names.len() > MOST_NAMED || refers_by_url(parameter) {
-                let by = Box::new(from.predicate());
+            if names.len() > MOST_NAMED {
+                let by = Box::new(named());
                 return Ok(Predicate::ReverseChain { target: of, resource_type: from_type, parameter, by });
             }
             let id =
@@ -251,12 +278,12 @@ fn led_to(
             let ids: Vec<String> = names.iter().filter_map(id).collect();
             Ok(if ids.is_empty() { Predicate::None } else { Predicate::Id(ids) })
         }
-        (Step::From(parameter), Those::Known(ids)) if !refers_by_url(parameter) => {
+        Step::From(parameter) if refers_by_url(parameter) => {
+            Ok(Predicate::Chain { parameter, types: vec![from_type], then: Box::new(named()) })
+        }
+        Step::From(parameter) => {
             let names = ids.iter().map(|id| format!("{from_type}/{id}")).collect();
             Ok(Predicate::Entry(parameter, Test::OneOf(names)))
-        }
-        (Step::From(parameter), from) => {
-            Ok(Predicate::Chain { parameter, types: vec![from_type], then: Box::new(from.predicate()) })
         }
     }
 }
