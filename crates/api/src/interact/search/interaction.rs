@@ -46,12 +46,14 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
         let whose = session.transaction.patients_of(Rows::Current, beyond)?;
         counted.extend(whose.into_iter().map(|patient| (patient, beyond.resource_type)));
     }
-    if !query.resource_type.is_some_and(is_event) {
+    if has_chains(query) && !query.resource_type.is_some_and(is_event) {
         let tells_of_all = page.refused.is_some() || page.total.is_some_and(|total| total > 0);
         let matches = match tells_of_all {
             true => Matches::All(&counted),
             false => Matches::These(page.versions.iter().chain(page.beyond.as_deref()).collect()),
         };
+        // It may take what a search may.
+        session.transaction.bound_anew(session.service.settings.cost);
         let led = led_through(session, query, &matches)?;
         counted.extend(led);
     }

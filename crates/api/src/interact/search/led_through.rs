@@ -42,7 +42,8 @@ pub(super) fn led_through(
     query: &Query,
     matches: &Matches<'_>,
 ) -> Result<Vec<(i64, ResourceType)>, ApiError> {
-    if !has_chains(query) {
+    // What a patient finds is in her own record, and she asked for it herself.
+    if !has_chains(query) || matches!(session.call.caller.actor, Actor::Patient(_)) {
         return Ok(Vec::new());
     }
     let found = session.without_explain(|session| session.unlogged(|session| of_all_types(session, query, matches)))?;
@@ -199,11 +200,10 @@ impl Walk<'_> {
             Step::To(parameter) => is_own_record(of) && names_only_owner(parameter),
             Step::From(parameter) => is_own_record(from.of) && names_only_owner(parameter),
         };
-        let is_hers = matches!(session.call.caller.actor, Actor::Patient(_)) && is_of_one_record;
         let is_of_records = matches!(patient_compartment(of), PatientCompartment::Record { .. });
         let told = match is_of_one_record {
-            true if is_hers || !is_of_records => Those::Known(Vec::new()),
-            true => from.kept(session)?,
+            true if is_of_records => from.kept(session)?,
+            true => Those::Known(Vec::new()),
             false => from.all.clone(),
         };
         let tells = !told.are_none() && is_of_records;
