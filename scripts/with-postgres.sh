@@ -4,8 +4,8 @@
 #     scripts/with-postgres.sh [--durable] COMMAND [ARGUMENT...]
 #
 # Where the variable is already set, that database is used. Otherwise a cluster of its own is made in a temporary
-# folder, listening on a socket there and nowhere else, and thrown away afterwards. It does not wait for the disk, unless
-# --durable asks it to (for measurements). Its databases sort as English does, not by code point, since those of users
+# folder, in memory where there is room, listening on a socket there and nowhere else, and thrown away afterwards. It does not wait
+# for the disk, unless --durable asks it to (for measurements). Its databases sort as English does, not by code point, since those of users
 # often do: a query that relies on the order of bytes has to say so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,9 +31,21 @@ fi
 bin=$(programs)
 [ -z "$bin" ] || PATH=$bin:$PATH
 
+# Whether there is room for it in memory. Tests make and drop hundreds of databases, each of a thousand files, which costs a disk's
+# file system more than the databases do.
+fits_in_memory() {
+    local kilobytes
+    kilobytes=$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)
+    [ "${kilobytes:-0}" -gt 4000000 ] || return 1
+    kilobytes=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo 2>/dev/null)
+    [ "${kilobytes:-0}" -gt 8000000 ]
+}
+
 # The server refuses to run as root.
 as_owner() { "$@"; }
-folder=$(mktemp -d /tmp/concord-pg.XXXXXX)
+place=/tmp
+if ! $durable && fits_in_memory; then place=/dev/shm; fi
+folder=$(mktemp -d "$place/concord-pg.XXXXXX")
 if [ "$(id -u)" -eq 0 ]; then
     id postgres >/dev/null 2>&1 || die "no user 'postgres': set CONCORD_TEST_POSTGRES, or run as another user than root"
     chown postgres "$folder"
@@ -67,7 +79,8 @@ if ! $durable; then
     settings="$settings
 fsync = off
 synchronous_commit = off
-full_page_writes = off"
+full_page_writes = off
+max_wal_size = 256MB"
 fi
 printf '%s\n' "$settings" | as_owner tee -a "$folder/data/postgresql.conf" >/dev/null
 as_owner pg_ctl -D "$folder/data" -l "$folder/log" -w -t 60 start >/dev/null ||
