@@ -88,6 +88,7 @@ mod power_by_office;
 mod power_by_signing;
 mod power_by_writing;
 mod profiles;
+mod proposals;
 mod protection_by_definition;
 mod protection_by_writing;
 mod protection_everywhere;

@@ -13,7 +13,7 @@ on_both! {
     an_app_of_others_only_proposes, an_app_of_others_leaves_denials_alone, a_draft_shuts_nobody_out,
     a_suspension_comes_from_a_registered_system, the_safeguarding_office_suspends,
     what_is_released_stays_what_it_was, a_legal_basis_comes_from_a_registered_system, the_patient_takes_or_rejects_a_proposal,
-    a_proposal_is_not_kept_from_the_patient, a_proposal_names_nothing_that_is, who_proposes_takes_nothing, an_unknown_app_is_somebody_elses,
+    a_proposal_is_not_kept_from_the_patient, who_proposes_takes_nothing, an_unknown_app_is_somebody_elses,
     the_log_is_under_scopes, an_app_of_others_sees_its_own_log, an_app_of_others_takes_no_label_away,
     what_the_law_gives_stays_the_systems, an_unregistered_system_speaks_for_itself
 }
@@ -62,7 +62,7 @@ fn goal() -> Value {
         "subject": {"reference": "Patient/amina"}})
 }
 
-fn place_of(written: &Answer) -> String {
+pub(crate) fn place_of(written: &Answer) -> String {
     let written = written.json();
     format!("{}/{}", text(&written, "/resourceType"), text(&written, "/id"))
 }
@@ -387,115 +387,6 @@ async fn a_proposal_is_not_kept_from_the_patient(concord: &Concord) {
             assert!(matches!(written.status, 403 | 422), "{written}");
         }
     }
-}
-
-/// What is kept from her no proposal names, wherever in it: she reads it, and would learn that there is such a thing. That the
-/// proposal says of itself that it is not for her changes nothing; nor where the same transaction stores what it names.
-async fn a_proposal_names_nothing_that_is(concord: &Concord) {
-    let (own, _) = admitted(concord).await;
-    let (gp, system) = (concord.user("Practitioner/gp"), concord.system());
-    let kept = json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "NOPAT"}]});
-    let encounter = json!({"resourceType": "Encounter", "id": "kept", "status": "finished", "meta": kept,
-        "class": {"code": "AMB"}, "subject": {"reference": "Patient/amina"}});
-    system.store(&encounter).await;
-    let inside = with(without(blood_pressure("amina", 140), "id"), "encounter", json!({"reference": "Encounter/kept"}));
-    let inherits = format!("Observation/{}", system.create(&inside).await);
-    let open = format!("Observation/{}", system.create(&without(blood_pressure("amina", 120), "id")).await);
-    let proposal = without(people::consent("proposed", "RelatedPerson/neighbour", &["access"], &["Goal"]), "id");
-    let data = |reference: &str| json!([{"meaning": "instance", "reference": {"reference": reference}}]);
-    let about = |reference: &str| {
-        let mut one = proposal.clone();
-        one["provision"]["data"] = data(reference);
-        one
-    };
-    let extension = |reference: &str| {
-        with(proposal.clone(), "extension", json!([{"url": "urn:x", "valueReference": {"reference": reference}}]))
-    };
-    let deeper = |reference: &str| {
-        let mut one = proposal.clone();
-        one["provision"]["provision"] = json!([{"type": "deny", "data": data(reference)}]);
-        one
-    };
-    let source = |reference: &str| with(proposal.clone(), "sourceReference", json!({"reference": reference}));
-    for (make, element) in [
-        (&about as &dyn Fn(&str) -> Value, "Consent.provision.data[0].reference"),
-        (&extension, "Consent.extension[0].value"),
-        (&deeper, "Consent.provision.provision[0].data[0].reference"),
-        (&source, "Consent.source"),
-    ] {
-        for named in ["Encounter/kept", inherits.as_str(), &format!("{inherits}/_history/1")] {
-            for one in [make(named), with(make(named), "meta", kept.clone())] {
-                gp.get(named).await.expect(200);
-                let refused = gp.post("Consent", &one).await.expect(422);
-                assert!(refused.text().contains(element), "{refused}");
-            }
-        }
-        let written = gp.post("Consent", &make(&open)).await.expect(201);
-        let changed = with(make("Encounter/kept"), "id", written.json()["id"].clone());
-        gp.put(&place_of(&written), &changed).await.expect(422);
-        // What it names already stays when that is labelled, and its writer may go on with it.
-        let withdrawn = gp.get(&place_of(&written)).await.expect(200).json();
-        gp.put(&place_of(&written), &with(withdrawn, "status", json!("draft"))).await.expect(200);
-        own.get(&place_of(&written)).await.expect(200);
-        // The same from a system may be kept from her, and is for that system to say.
-        system.post("Consent", &with(make("Encounter/kept"), "meta", kept.clone())).await.expect(201);
-    }
-    // Nor what was kept from her until it was deleted.
-    let own = with(with(without(blood_pressure("amina", 150), "id"), "meta", kept.clone()), "status", json!("final"));
-    let gone = format!("Observation/{}", gp.create(&own).await);
-    gp.delete(&gone).await.expect(204);
-    gp.post("Consent", &about(&gone)).await.expect(422);
-    let meta = json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": kept}]});
-    let proposed = gp.post("Consent", &about(&open)).await.expect(201);
-    system.post(&format!("{open}/$meta-add"), &meta).await.expect(200);
-    let stands = gp.get(&place_of(&proposed)).await.expect(200).json();
-    gp.put(&place_of(&proposed), &with(stands, "status", json!("draft"))).await.expect(200);
-
-    let together = with(without(blood_pressure("amina", 130), "id"), "meta", kept.clone());
-    let entry = |name: &str, resource: Value| {
-        let kind = resource["resourceType"].clone();
-        json!({"fullUrl": name, "resource": resource, "request": {"method": "POST", "url": kind}})
-    };
-    let (item, consent) =
-        ("urn:uuid:9f6f2b7e-5f6c-4a0e-9a52-0d8f6a0f6a11", "urn:uuid:9f6f2b7e-5f6c-4a0e-9a52-0d8f6a0f6a12");
-    let mut entries = vec![entry(consent, about(item)), entry(item, together.clone())];
-    for _ in 0..2 {
-        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
-        let refused = gp.post("", &bundle).await.expect(422);
-        assert!(refused.text().contains("provision.data[0].reference"), "{refused}");
-        entries.reverse();
-    }
-    // Nor what comes to be kept from her in the same transaction, by what it is part of.
-    let visit = json!({"resourceType": "Encounter", "id": "visit", "status": "finished", "class": {"code": "AMB"},
-        "subject": {"reference": "Patient/amina"}});
-    let visit = gp.create(&without(visit, "id")).await;
-    let part = with(
-        without(blood_pressure("amina", 131), "id"),
-        "encounter",
-        json!({"reference": format!("Encounter/{visit}")}),
-    );
-    let part = format!("Observation/{}", gp.create(&part).await);
-    let stored = gp.get(&format!("Encounter/{visit}")).await.expect(200).json();
-    let hiding =
-        json!({"resource": meta, "request": {"method": "POST", "url": format!("Encounter/{visit}/$meta-add")}});
-    let bundle =
-        json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry(consent, about(&part)), hiding]});
-    let refused = gp.post("", &bundle).await.expect(422);
-    assert!(refused.text().contains("provision.data[0].reference"), "{refused}");
-    assert_eq!(gp.get(&format!("Encounter/{visit}")).await.expect(200).json(), stored);
-    // Whoever releases a Consent that was kept from her releases no such name.
-    let safeguarding = concord.officer("Practitioner/gp", "safeguarding-lead");
-    let held = with(about("Encounter/kept"), "meta", kept.clone());
-    let held = system.post("Consent", &held).await.expect(201);
-    let because =
-        json!({"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": "the review is over"}]});
-    let release = safeguarding.post(&format!("{}/$release", place_of(&held)), &because);
-    let refused = release.header("X-Purpose-Reason", "the review is over").await.expect(422);
-    assert!(refused.text().contains("provision.data[0].reference"), "{refused}");
-    concord.patient("amina").get(&place_of(&held)).await.expect(404);
-    let plain = without(blood_pressure("amina", 130), "id");
-    let entries = json!([entry(consent, about(item)), entry(item, plain)]);
-    gp.post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries})).await.expect(200);
 }
 
 /// A professional and a carer only propose: what they would make active is not.

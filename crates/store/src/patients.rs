@@ -84,9 +84,10 @@ impl Transaction<'_> {
         Ok(key)
     }
 
-    /// Has what is told of what will be undone tell nobody whom there is only in that: her key is free again, for somebody else.
-    pub(crate) fn nobodys_if_undone(&self, records: &mut [Record]) {
-        let is_fresh = |patient: i64| self.fresh.iter().any(|(_, key)| *key == patient);
+    /// Has what is told of what will be undone, before which so many keys had been made, tell nobody whom there is only in that: her key is
+    /// free again, for somebody else.
+    pub(crate) fn nobodys_if_undone(&self, made_before: usize, records: &mut [Record]) {
+        let is_fresh = |patient: i64| self.fresh.iter().skip(made_before).any(|(_, key)| *key == patient);
         records.iter_mut().filter(|record| is_fresh(record.patient)).for_each(|record| record.patient = 0);
     }
 

@@ -363,7 +363,7 @@ fn run_in_savepoint(
     records: &mut Vec<Record>,
 ) -> Result<bool, StoreError> {
     transaction.run(Sql::new("SAVEPOINT interaction"))?;
-    let before = transaction.changes;
+    let (before, made_before) = (transaction.changes, transaction.fresh.len());
     let (stands, own) = write.run(transaction);
     let wrote = stands && transaction.changes != before;
     records.extend(own);
@@ -371,8 +371,7 @@ fn run_in_savepoint(
         // It is this one's.
         transaction.buffer = None;
         transaction.roll_back_to("ROLLBACK TO interaction")?;
-        // Keys of other jobs of this commit that are forgotten with this one's are simply looked up again.
-        transaction.rolled_back();
+        transaction.rolled_back(made_before);
     }
     transaction.run(Sql::new("RELEASE interaction"))?;
     Ok(wrote)

@@ -15,7 +15,7 @@ impl Transaction<'_> {
     pub(crate) fn begin_again(&mut self, text: &'static str) -> Result<(), StoreError> {
         self.buffer = None;
         let begun = self.connection.roll_back().and_then(|()| self.connection.begin(text));
-        self.rolled_back();
+        self.rolled_back(0);
         begun.map_err(|error| self.failed(error))
     }
 
@@ -75,9 +75,9 @@ impl Transaction<'_> {
         }
     }
 
-    /// Forgets what a rolled-back part had learnt.
-    pub(crate) fn rolled_back(&mut self) {
-        self.fresh.clear();
+    /// Forgets what a rolled-back part had learnt, before which so many patients' keys had been made.
+    pub(crate) fn rolled_back(&mut self, made_before: usize) {
+        self.fresh.truncate(made_before);
         self.registry = None;
         self.versions = None;
     }
@@ -85,10 +85,11 @@ impl Transaction<'_> {
     /// Runs a part that is undone alone if it fails.
     pub fn savepoint<T, E: WorkError>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         self.run(Sql::new("SAVEPOINT part"))?;
+        let made_before = self.fresh.len();
         let result = part(self);
         if result.is_err() {
             self.roll_back_to("ROLLBACK TO SAVEPOINT part")?;
-            self.rolled_back();
+            self.rolled_back(made_before);
         }
         self.run(Sql::new("RELEASE SAVEPOINT part"))?;
         result

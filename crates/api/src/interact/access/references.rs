@@ -222,6 +222,14 @@ impl Unreadable {
     }
 }
 
+/// All by which a resource may name another, each at its place: its references, and, since what an attachment holds or a canonical means
+/// may be a resource here too, its addresses.
+pub(crate) fn links(value: &Value<'_>) -> Vec<(String, String)> {
+    let mut links = index::references(value);
+    links.extend(schema::addresses(value));
+    links
+}
+
 /// Looks up every literal reference to a resource of this server, those of attachments and canonicals among them, and of one to a version
 /// that version: what it says protects what names it, and whoever may not read it would see by that what it says. `patients` are those in whose records the caller wants
 /// to write this: they may be named by whoever may do that, also by somebody who may not read the Patient. Where the
@@ -238,10 +246,7 @@ pub(crate) fn unreadable(
 ) -> Result<Unreadable, ApiError> {
     let mut known: Vec<(ResourceType, String, Option<i64>, bool)> = Vec::new();
     let mut all = Unreadable::default();
-    // What an attachment holds or a canonical means may be a resource here too, and leads nowhere if that is not there.
-    let mut links = index::references(value);
-    links.extend(schema::addresses(value));
-    for (place, reference) in before.news(value, links, &session.service.base)? {
+    for (place, reference) in before.news(value, links(value), &session.service.base)? {
         // What lies on another server is not ours to look up.
         let Literal::Local(resource_type, id) = Literal::read(&reference, &session.service.base) else { continue };
         let version = literal::version(&reference);

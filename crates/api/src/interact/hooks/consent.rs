@@ -2,16 +2,16 @@
 
 use concord_consent::caller::Actor;
 use concord_consent::facts::{ConsentFacts, GivenBy};
+use concord_fhir::check;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::literal::Literal;
 use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
-use concord_fhir::{check, index, schema};
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::access::named_before::NamedBefore;
-use crate::interact::access::{self, facts, knowledge};
+use crate::interact::access::{self, facts, knowledge, references};
 use crate::interact::changed;
 use crate::interact::given;
 use crate::interact::hooks::{Decides, Draft, TypeHooks};
@@ -36,15 +36,8 @@ pub(super) const HOOKS: TypeHooks = TypeHooks {
 fn complete(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut Value<'_>) -> Result<(), ApiError> {
     refuse_leniency(session, draft, value)?;
     let base = session.service.base.as_str();
-    let named = draft.before.news(value, names(value), base)?;
+    let named = draft.before.news(value, references::links(value), base)?;
     refuse_what_is_kept(session, value, named)
-}
-
-/// All that a Consent names, each at its place.
-fn names(value: &Value<'_>) -> Vec<(String, String)> {
-    let mut named = index::references(value);
-    named.extend(schema::addresses(value));
-    named
 }
 
 /// Refuses that anybody but a registered system names what is, or was when it was deleted, kept from the patient by its labels in a Consent that
@@ -108,7 +101,7 @@ fn refuse_news_of_what_is_kept(
 ) -> Result<(), ApiError> {
     let value = stored.resource()?;
     let shown = before.filter(|before| !review::is_hidden(before));
-    let named = NamedBefore::by(shown).news(&value, names(&value), &session.service.base)?;
+    let named = NamedBefore::by(shown).news(&value, references::links(&value), &session.service.base)?;
     refuse_what_is_kept(session, &value, named)
 }
 

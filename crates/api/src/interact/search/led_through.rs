@@ -66,10 +66,10 @@ fn of_all_types(
                 let found = || found.iter().filter(|version| version.resource_type == of);
                 let all = Those::Known(found().map(|version| version.id.clone()).collect());
                 let kept = found().filter(|version| is_kept(version)).map(|version| version.id.clone()).collect();
-                From { of, all, kept: Some(Those::Known(kept)) }
+                Start { of, all, kept: Some(Those::Known(kept)) }
             }
             Matches::All(_) => match all.iter().find(|query| query.resource_type == of) {
-                Some(those) => From { of, all: Those::of(session, those)?, kept: None },
+                Some(those) => Start { of, all: Those::of(session, those)?, kept: None },
                 None => continue,
             },
         };
@@ -104,7 +104,7 @@ fn without_those_told(
 const MOST_NAMED: usize = 1_000;
 
 /// From where a chain leads on: what was found there.
-struct From {
+struct Start {
     of: ResourceType,
     all: Those,
     /// What of it is kept from the patients whom it is about, where that is known.
@@ -133,7 +133,7 @@ impl Those {
     }
 }
 
-impl From {
+impl Start {
     /// What of it is kept from the patients whom it is about. Of many it is as if nothing were: where they are told by what they begin
     /// with, they are counted.
     fn kept(&self, session: &mut Session<'_, '_>) -> Result<Those, ApiError> {
@@ -168,7 +168,7 @@ impl Walk<'_> {
         &mut self,
         session: &mut Session<'_, '_>,
         asked: &Predicate,
-        from: &From,
+        from: &Start,
         otherwise: bool,
     ) -> Result<(), ApiError> {
         match asked {
@@ -193,7 +193,7 @@ impl Walk<'_> {
         session: &mut Session<'_, '_>,
         (step, of): (Step, ResourceType),
         then: &Predicate,
-        from: &From,
+        from: &Start,
         otherwise: bool,
     ) -> Result<(), ApiError> {
         let is_of_one_record = match step {
@@ -222,7 +222,7 @@ impl Walk<'_> {
         }
         if then.has_chains() {
             let led = there.and(led_to(session, step, of, (from.of, &from.all))?);
-            let next = From { of, all: Those::of(session, &those(led))?, kept: None };
+            let next = Start { of, all: Those::of(session, &those(led))?, kept: None };
             if !next.all.are_none() {
                 self.follow(session, then, &next, otherwise)?;
             }
